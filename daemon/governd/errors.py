@@ -1,0 +1,154 @@
+"""Every error that governd raises on purpose.
+
+One tree. Each class carries the ``reason`` that goes onto the wire as
+``google.rpc.ErrorInfo`` (``protos/governd/v1/error_reason.proto``). Messages are lower
+case, without a full stop, and say which field and what was expected. Nothing in a
+message is a secret or a policy's text.
+
+A denial is not an error: it is a decision.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class GoverndError(Exception):
+    """Base of the tree.
+
+    Attributes:
+        field: Path of the offending request field or setting, ``""`` for none.
+        retry_after: Seconds after which a retry may help, ``None`` if it cannot.
+        metadata: Further facts for the caller, bounded and never secret.
+    """
+
+    reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        field: str = "",
+        retry_after: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        """Keeps the message and what is known beside it."""
+        super().__init__(message)
+        self.field = field
+        self.retry_after = retry_after
+        self.metadata = dict(metadata or {})
+
+
+class RequestError(GoverndError):
+    """A field of a request is missing, too long or malformed."""
+
+    reason = "REQUEST_INVALID"
+
+
+class ArgumentsError(RequestError):
+    """``context.arguments_json`` breaks one of its rules."""
+
+    reason = "ARGUMENTS_INVALID"
+
+
+class SubjectError(GoverndError):
+    """The caller may not name that subject."""
+
+    reason = "SUBJECT_NOT_ALLOWED"
+
+
+class LimitError(GoverndError):
+    """A limit of the caller is used up. Subclasses say which."""
+
+
+class MessageTooLargeError(LimitError):
+    """The message is larger than the configured limit."""
+
+    reason = "MESSAGE_TOO_LARGE"
+
+
+class RateLimitedError(LimitError):
+    """The caller has used up its rate."""
+
+    reason = "RATE_LIMITED"
+
+
+class ConcurrencyLimitedError(LimitError):
+    """The caller has too many calls in flight."""
+
+    reason = "CONCURRENCY_LIMITED"
+
+
+class StreamsLimitedError(LimitError):
+    """The caller has too many streams open."""
+
+    reason = "STREAMS_LIMITED"
+
+
+class DrainingError(GoverndError):
+    """governd is shutting down."""
+
+    reason = "DRAINING"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a policy source or a configuration file.
+
+    Attributes:
+        file: Path within the policy source, or of the configuration file.
+        line: From 1; 0 where no line can be named.
+        message: What is wrong and what was expected.
+    """
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        """``file:line: message``, as editors and compilers understand it."""
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.message}"
+
+
+class ProblemsError(GoverndError):
+    """Several mistakes, all found in one pass."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        """Takes at least one problem."""
+        self.problems = tuple(problems)
+        first = self.problems[0]
+        super().__init__(
+            "\n".join(str(problem) for problem in self.problems),
+            metadata={"file": first.file, "line": str(first.line)},
+        )
+
+
+class PolicyError(ProblemsError):
+    """A policy source was refused as a whole."""
+
+    reason = "POLICY_INVALID"
+
+
+class ConfigError(ProblemsError):
+    """The configuration was refused as a whole."""
+
+    reason = "CONFIG_INVALID"
+
+
+class ListenerError(GoverndError):
+    """A socket could not be put at its path safely."""
+
+    reason = "LISTENER_REFUSED"
+
+
+class StateLockedError(GoverndError):
+    """Another governd holds the state directory."""
+
+    reason = "STATE_LOCKED"
+
+
+class DecisionLogError(GoverndError):
+    """The decision log could not be written."""
+
+    reason = "LOG_UNAVAILABLE"
