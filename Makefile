@@ -1,0 +1,70 @@
+# One word for each job. `make help` lists them; .ci/run runs what a change must pass.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LOCK := requirements/dev.txt
+UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url $(ARGS)
+SOURCES := daemon/governd clients/python/governd_client protos tests $(wildcard bench demo)
+CLIENT_TESTS := $(wildcard clients/python/tests)
+
+# Where make test draws the line: what opens no socket, and the rest.
+UNIT := $(wildcard tests/unit tests/fuzz tests/architecture) $(CLIENT_TESTS)
+REST := tests $(foreach path,$(filter tests/%,$(UNIT)),--ignore=$(path))
+
+export KEEP
+
+.PHONY: help demo test lint format generate requirements bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## See agents governed by a real MCP server; KEEP=1 stays up
+	@$(BIN)/python demo/run.py
+
+test: $(STAMP) ## Run unit, integration and conformance tests and the coverage gate
+	$(BIN)/pytest --cov --cov-report=term $(UNIT)
+	$(BIN)/pytest $(REST)
+
+lint: $(STAMP) ## Check style, types and the floors of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(SOURCES)
+	$(if $(CLIENT_TESTS),$(BIN)/mypy $(CLIENT_TESTS))
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## Format the code and repair what can be repaired
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+generate: $(STAMP) ## Write the generated files anew: stubs, docs/metrics.md
+	$(BIN)/python protos/generate.py
+	$(BIN)/python -m governd.observability.names > docs/metrics.md
+
+requirements: $(STAMP) ## Show what is proven: one line for each requirement
+	@$(BIN)/python tests/requirements_table.py $(ARGS)
+
+bench: $(STAMP) ## Measure, and write bench/results.json
+	$(BIN)/python -m bench
+
+lock: $(STAMP) ## Resolve the dependencies, with hashes; ARGS=--upgrade takes newer ones
+	$(UV_COMPILE) pyproject.toml -o requirements/runtime.txt
+	$(UV_COMPILE) pyproject.toml clients/python/pyproject.toml --all-extras --group dev \
+		-c requirements/runtime.txt -o $(LOCK)
+
+clean: ## Remove what these targets made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .demo
+
+# An environment with exactly what the lock says, and the two distributions of this checkout.
+$(STAMP): $(LOCK) pyproject.toml clients/python/pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r $(LOCK)
+	PYTHONWARNINGS=ignore $(BIN)/pip install --quiet --no-deps --no-build-isolation -e . -e clients/python
+	touch $@

@@ -1,0 +1,52 @@
+"""The terms on which a client asks: deadline, obligations, trace context.
+
+Shared by the synchronous and the asynchronous client, so that both ask alike.
+"""
+
+import math
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final
+
+from governd_client.channel import CallTerms
+from governd_client.errors import InvalidRequestError
+
+DEFAULT_TIMEOUT_SECONDS: Final = 1.0
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds where a call does not say otherwise.
+
+    Attributes:
+        timeout: Seconds until a question counts as not answered.
+        supported_obligations: Types of the obligations the caller performs.
+        traceparent: Tells the current W3C trace context, if there is one.
+    """
+
+    timeout: float = DEFAULT_TIMEOUT_SECONDS
+    supported_obligations: frozenset[str] = frozenset()
+    traceparent: Callable[[], str | None] | None = None
+
+    def of_call(self, timeout: float | None, traceparent: str | None) -> CallTerms:
+        """The terms of one call: there is always an end to it.
+
+        A trace context that is malformed is left out, as W3C asks.
+
+        Raises:
+            InvalidRequestError: ``timeout`` is not a positive, finite number.
+        """
+        seconds = self.timeout if timeout is None else timeout
+        if not (math.isfinite(seconds) and seconds > 0):
+            message = "timeout: expected a positive, finite number of seconds"
+            raise InvalidRequestError(message, field="timeout")
+        trace = traceparent or (self.traceparent() if self.traceparent else None)
+        if trace is None or not _TRACEPARENT.fullmatch(trace):
+            return {"timeout": seconds, "metadata": ()}
+        return {"timeout": seconds, "metadata": (("traceparent", trace),)}
+
+    def supported(self, more: Collection[str]) -> frozenset[str]:
+        """The obligations that the caller performs for one call."""
+        return self.supported_obligations.union(more)

@@ -1,0 +1,159 @@
+"""Both clients against a real gRPC server on a Unix socket.
+
+The server is ``FakeGovernd``: settable answers and no policy. What is shown here is the
+wire: deadlines, absence, restart, errors and headers.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent import futures
+from pathlib import Path
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from governd_client import (
+    AsyncClient,
+    Client,
+    DeadlineExceededError,
+    Decision,
+    GoverndError,
+    LimitExceededError,
+    MalformedAnswerError,
+    Question,
+    Resource,
+    UnavailableError,
+)
+from governd_client.testing import FakeGovernd, permit
+
+LOG = Resource("tool", "git/git_log")
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def both(
+    target: str,
+    *,
+    timeout: float = 1,  # noqa: ASYNC109 - a gRPC deadline
+    traceparent: Callable[[], str | None] | None = None,
+) -> list[Decision | GoverndError]:
+    """What either client makes of the same question."""
+    outcomes: list[Decision | GoverndError] = []
+    with Client(target, timeout=timeout, traceparent=traceparent) as client:
+        try:
+            outcomes.append(client.evaluate("tools/call", LOG))
+        except GoverndError as error:
+            outcomes.append(error)
+    async with AsyncClient(target, timeout=timeout, traceparent=traceparent) as other:
+        try:
+            outcomes.append(await other.evaluate("tools/call", LOG))
+        except GoverndError as error:
+            outcomes.append(error)
+    return outcomes
+
+
+async def test_sync_and_async_give_the_same_answers(governd: FakeGovernd, socket: str) -> None:
+    governd.rule = lambda _: permit(reasons=["p1"])
+    first, second = await both(socket)
+    assert isinstance(first, Decision)
+    assert first == second
+    assert first.allowed
+
+
+async def test_deadline_passed_is_not_an_allow(governd: FakeGovernd, socket: str) -> None:
+    release = threading.Event()
+    governd.rule = lambda _: permit()
+    governd.wait = lambda: release.wait(5)
+    outcomes = await both(socket, timeout=0.1)
+    release.set()
+    assert [type(each) for each in outcomes] == [DeadlineExceededError] * 2
+
+
+async def test_daemon_away_is_not_an_allow(tmp_path: Path) -> None:
+    for each in await both(str(tmp_path / "nobody.sock"), timeout=0.2):
+        assert isinstance(each, UnavailableError)
+
+
+async def test_something_else_on_the_socket_is_not_an_allow(tmp_path: Path) -> None:
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    server.add_insecure_port(f"unix://{tmp_path}/other.sock")
+    server.start()
+    for each in await both(f"{tmp_path}/other.sock"):
+        assert isinstance(each, GoverndError)
+    server.stop(None).wait()
+
+
+@pytest.mark.parametrize("answer", [b"\xff\xff\xff", b""], ids=["garbage", "empty"])
+async def test_malformed_answer_is_not_an_allow(tmp_path: Path, answer: bytes) -> None:
+    def handle(_request: bytes, _context: grpc.ServicerContext) -> bytes:
+        return answer
+
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    handler = grpc.unary_unary_rpc_method_handler(handle, bytes, bytes)
+    server.add_registered_method_handlers("governd.v1.PolicyService", {"Evaluate": handler})
+    server.add_insecure_port(f"unix://{tmp_path}/odd.sock")
+    server.start()
+    outcomes = await both(f"{tmp_path}/odd.sock")
+    server.stop(None).wait()
+    assert [type(each) for each in outcomes] == [MalformedAnswerError] * 2
+
+
+async def test_restart_is_bridged_within_the_deadline(governd: FakeGovernd, tmp_path: Path) -> None:
+    governd.rule = lambda _: permit()
+    path = tmp_path / "governd.sock"
+    asking = futures.ThreadPoolExecutor(1)
+    with Client(str(path), timeout=5) as client:
+        with governd.serve(path):
+            assert client.evaluate("tools/call", LOG).allowed
+        answer = asking.submit(client.evaluate, "tools/call", LOG)
+        with governd.serve(path):
+            assert answer.result(10).allowed
+
+
+async def test_unavailable_is_retried(governd: FakeGovernd, socket: str) -> None:
+    draining = status_pb2.Status(code=14, message="draining")
+    answered = 0
+
+    def drain_once() -> None:
+        nonlocal answered
+        answered += 1
+        governd.status = draining if answered == 1 else None
+
+    governd.rule = lambda _: permit()
+    governd.wait = drain_once
+    with Client(socket, timeout=5) as client:
+        assert client.evaluate("tools/call", LOG).allowed
+    assert answered == 2
+
+
+async def test_error_details_cross_the_wire(governd: FakeGovernd, socket: str) -> None:
+    governd.status = status_pb2.Status(code=8, message="slow down")
+    retry = error_details_pb2.RetryInfo()
+    retry.retry_delay.FromMilliseconds(125)
+    info = error_details_pb2.ErrorInfo(reason="RATE_LIMITED", domain="governd")
+    for detail in (info, retry):
+        governd.status.details.add().Pack(detail)
+    for each in await both(socket):
+        assert isinstance(each, LimitExceededError)
+        assert (each.reason, each.retry_after) == ("RATE_LIMITED", 0.125)
+
+
+async def test_trace_context_goes_along(governd: FakeGovernd, socket: str) -> None:
+    await both(socket, traceparent=lambda: TRACE)
+    assert governd.metadata["traceparent"] == TRACE
+
+
+async def test_batch_and_whoami_over_the_wire(governd: FakeGovernd, socket: str) -> None:
+    governd.rule = lambda _: permit()
+    async with AsyncClient(socket) as client:
+        answers = await client.evaluate_batch([Question("tools/call", LOG)] * 2)
+        identity = await client.whoami()
+    assert [each.allowed for each in answers] == [True, True]
+    assert identity.spiffe_id == governd.spiffe_id
+
+
+async def test_closed_asynchronous_client_raises_a_typed_error(socket: str) -> None:
+    client = AsyncClient(socket)
+    await client.close()
+    with pytest.raises(UnavailableError):
+        await client.evaluate("tools/call", LOG)

@@ -1,0 +1,163 @@
+"""The decision log as an append-only file of JSON lines.
+
+Records that come in together are written with one call, before any of them is
+answered; what was written is synced to disk within a bounded time. A write that fails
+half-way is taken back, so the file never holds a torn line. A file that was renamed
+away, by logrotate for example, is opened anew.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from governd.errors import DecisionLogError
+
+_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class DecisionFile:
+    """The decision log port over a file.
+
+    Attributes:
+        failure: Why the last write failed; empty while writes succeed.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sync_interval_seconds: float,
+        on_failure: Callable[[OSError], None] = lambda _: None,
+    ) -> None:
+        """Opens nothing yet.
+
+        Args:
+            path: The file; made with mode 0600 where it does not exist.
+            sync_interval_seconds: The longest that a record waits for the disk.
+            on_failure: Told of every failed write or sync.
+        """
+        self._path = path
+        self._interval = sync_interval_seconds
+        self._on_failure = on_failure
+        self._fd = -1
+        self._inode = -1
+        self._dirty = False
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._syncing: asyncio.Task[None] | None = None
+        self.failure = ""
+
+    def open(self) -> None:
+        """Opens the file and ends a line that a crash may have torn.
+
+        Raises:
+            DecisionLogError: It cannot be opened.
+        """
+        try:
+            self._fd = os.open(self._path, _FLAGS, 0o600)
+            stat = os.fstat(self._fd)
+            self._inode = stat.st_ino
+            if stat.st_size and not _ends_with_newline(self._path):
+                os.write(self._fd, b"\n")
+        except OSError as error:
+            message = f"decision log {self._path}: {error.strerror}"
+            raise DecisionLogError(message) from error
+
+    def start(self) -> None:
+        """Begins to sync in the background; needs a running loop."""
+        self._syncing = asyncio.get_running_loop().create_task(self._sync_for_ever())
+
+    async def append(self, records: Sequence[bytes]) -> None:
+        """Puts records on file before it returns.
+
+        Raises:
+            DecisionLogError: They are not on file.
+        """
+        loop = asyncio.get_running_loop()
+        written: asyncio.Future[None] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._flush)
+        self._waiting.append((b"".join(record + b"\n" for record in records), written))
+        await written
+
+    async def close(self) -> None:
+        """Writes and syncs what is left, and closes the file."""
+        self._flush()
+        if self._syncing:
+            self._syncing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._syncing
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                os.fdatasync(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        failure: DecisionLogError | None = None
+        try:
+            self._write(b"".join(line for line, _ in waiting))
+            self.failure = ""
+        except OSError as error:
+            self.failure = error.strerror or "unknown error"
+            self._on_failure(error)
+            failure = DecisionLogError(f"decision log cannot be written: {error.strerror}")
+        for _, written in waiting:
+            if written.done():
+                continue  # the caller gave up meanwhile
+            if failure:
+                written.set_exception(failure)
+            else:
+                written.set_result(None)
+
+    def _write(self, data: bytes) -> None:
+        if self._fd < 0:
+            self._reopen()
+        size = os.fstat(self._fd).st_size
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._fd, view) :]
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._fd, size)
+            raise
+        self._dirty = True
+
+    def _reopen(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        try:
+            self.open()
+        except DecisionLogError as error:
+            cause = error.__cause__
+            raise cause if isinstance(cause, OSError) else OSError(str(error)) from error
+
+    async def _sync_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                if self._dirty and self._fd >= 0:
+                    self._dirty = False
+                    await asyncio.to_thread(os.fdatasync, self._fd)
+                if self._was_moved():
+                    self._reopen()
+            except OSError as error:
+                self._on_failure(error)
+
+    def _was_moved(self) -> bool:
+        try:
+            return os.stat(self._path, follow_symlinks=False).st_ino != self._inode
+        except FileNotFoundError:
+            return True
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"

@@ -1,0 +1,103 @@
+"""A policy source in a directory, for example a mounted ConfigMap.
+
+Reads what ``policy.source`` wants, within limits, following symbolic links only as long
+as they stay inside (a ConfigMap's files are such links). A directory that changes while
+it is read is read again; one that does not come to rest is refused.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+
+from governd.errors import PolicyError, Problem
+from governd.policy.documents import MAX_FILE_BYTES
+from governd.policy.source import is_read
+
+MAX_FILES = 20_000
+MAX_TOTAL_BYTES = 64 << 20
+_ATTEMPTS = 3
+
+Signature = tuple[tuple[str, int, int, int], ...]
+"""Path, inode, size and time of change of each file: equal while nothing changes."""
+
+
+def base_schema() -> str:
+    """The text of governd's schema."""
+    return _base("schema.cedarschema")
+
+
+def base_policy() -> str:
+    """The text of governd's base policy."""
+    return _base("base.cedar")
+
+
+def _base(name: str) -> str:
+    return resources.files("governd.policy").joinpath("base", name).read_text("utf-8")
+
+
+class PolicyDirectory:
+    """The policy source port over a directory."""
+
+    def __init__(self, root: Path) -> None:
+        """Takes the directory; it need not exist yet."""
+        self._root = root
+
+    def signature(self) -> Signature:
+        """What identifies the directory's present state, without reading files.
+
+        Raises:
+            PolicyError: The directory is missing or too large.
+        """
+        return tuple(sorted(self._scan()))
+
+    def read(self) -> tuple[Signature, Mapping[str, bytes]]:
+        """All files that a policy source consists of, and the state they are of.
+
+        Raises:
+            PolicyError: The directory is missing, too large, or does not come to rest.
+        """
+        for _ in range(_ATTEMPTS):
+            before = self.signature()
+            files = {path: self._read(path) for path, *_ in before}
+            if self.signature() == before:
+                return before, files
+        raise PolicyError([Problem(str(self._root), 0, "changes while it is being read")])
+
+    def _scan(self) -> Iterator[tuple[str, int, int, int]]:
+        total = 0
+        for count, (path, stat) in enumerate(self._walk(), 1):
+            total += stat.st_size
+            if count > MAX_FILES or total > MAX_TOTAL_BYTES:
+                message = f"has more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes"
+                raise PolicyError([Problem(str(self._root), 0, message)])
+            yield path, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+    def _walk(self) -> Iterator[tuple[str, os.stat_result]]:
+        root = self._root.resolve()
+        if not root.is_dir():
+            raise PolicyError([Problem(str(self._root), 0, "is not a directory")])
+        for folder, folders, names in os.walk(root):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                path = Path(folder, name)
+                relative = path.relative_to(root).as_posix()
+                if is_read(relative) or relative.endswith(".cedar"):
+                    yield relative, self._stat(root, path, relative)
+
+    def _stat(self, root: Path, path: Path, relative: str) -> os.stat_result:
+        try:
+            target = path.resolve(strict=True)
+            stat = target.stat()
+        except (OSError, RuntimeError) as error:
+            raise PolicyError([Problem(relative, 0, f"cannot be read: {error}")]) from error
+        if not target.is_relative_to(root):
+            raise PolicyError([Problem(relative, 0, "is a link that leads out of the directory")])
+        return stat
+
+    def _read(self, relative: str) -> bytes:
+        try:
+            with (self._root / relative).open("rb") as file:
+                return file.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            raise PolicyError([Problem(relative, 0, f"cannot be read: {error}")]) from error

@@ -1,0 +1,283 @@
+"""The composition root: the only place that knows every part and constructs them.
+
+``App`` puts a governd together from its settings, and starts, drains and stops it.
+"""
+
+import asyncio
+import contextlib
+import functools
+import re
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry
+
+from governd import __version__
+from governd._proto.governd.v1 import (
+    admin_service_pb2_grpc,
+    identity_service_pb2_grpc,
+    policy_service_pb2_grpc,
+)
+from governd.adapters import policy_directory
+from governd.adapters.decision_file import DecisionFile
+from governd.adapters.decision_report import DecisionReport
+from governd.adapters.embedded_ca import EmbeddedAuthority, EmbeddedIdentity
+from governd.adapters.state_lock import StateLock
+from governd.application.evaluate import Evaluator
+from governd.application.operate import CallerUsage, Component, Identities, Operator
+from governd.application.sync_policy import PolicyKeeper, PolicyState
+from governd.config import Config
+from governd.endpoints import sockets, status
+from governd.endpoints.chain import Chain
+from governd.endpoints.health import Health, reflection_of
+from governd.endpoints.interceptor import CallInterceptor
+from governd.endpoints.limits import Admissions
+from governd.endpoints.listener import Listener, channel_options
+from governd.endpoints.methods import Methods, Register
+from governd.identity import Attestation, Caller
+from governd.observability import logs
+from governd.observability.metrics import Metrics, MetricsServer
+from governd.policy.arguments import ArgumentLimits
+from governd.policy.engine import BUILT_IN_ACTIONS
+from governd.services.admin_service import AdminServicer
+from governd.services.identity_service import IdentityServicer
+from governd.services.policy_service import PolicyServicer
+
+POLICY = "governd.v1.PolicyService"
+IDENTITY = "governd.v1.IdentityService"
+ADMIN = "governd.v1.AdminService"
+HEALTH = "grpc.health.v1.Health"
+_ADMIN_MODE = 0o600
+
+
+class App:
+    """One governd."""
+
+    def __init__(self, config: Config) -> None:
+        """Constructs every part that needs no running loop; nothing is opened yet."""
+        self._config = config
+        self._log = logs.get("governd")
+        self._changed = asyncio.Event()
+        self._lock = StateLock(config.state_directory)
+        self._metrics = Metrics(CollectorRegistry(), version=__version__, actions=BUILT_IN_ACTIONS)
+        self._records = DecisionFile(
+            config.decision_log.path,
+            sync_interval_seconds=config.decision_log.sync_interval_seconds,
+            on_failure=self._log_failed,
+        )
+        self._keeper = self._make_keeper()
+        self._operator = self._make_operator()
+        self._admissions = Admissions(config.limits)
+        self._listeners: list[Listener] = []
+        self._health: Health | None = None
+        self._metrics_server: MetricsServer | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Opens everything; returns when questions are answered.
+
+        Raises:
+            GoverndError: The state directory is locked, the decision log cannot be
+                opened, or a socket cannot be put at its path.
+            OSError: The metrics endpoint's address cannot be had.
+        """
+        self._lock.acquire()
+        self._records.open()
+        self._records.start()
+        await self._keeper.check()
+        self._health = await Health.create(gated=[POLICY], standing=[IDENTITY, ADMIN])
+        await self._refresh()
+        self._make_listeners(self._health)
+        for listener in self._listeners:
+            await listener.start()
+        self._publish_metrics()
+        self._tasks = [
+            asyncio.create_task(self._keeper.watch(self._config.policy.poll_interval_seconds)),
+            asyncio.create_task(self._tend()),
+        ]
+        self._log.info("serving", listeners=len(self._listeners) - 1, ready=self._health.ready)
+
+    async def drain(self) -> None:
+        """Refuses new calls, lets those that have begun finish, and stops."""
+        self._log.info("draining", grace_seconds=self._config.drain.grace_seconds)
+        if self._health:
+            await self._health.draining()
+        grace = self._config.drain.grace_seconds
+        ended = await asyncio.gather(*(listener.drain(grace) for listener in self._listeners))
+        await self.stop()
+        self._log.info("stopped", calls_ended=sum(ended))
+
+    async def stop(self) -> None:
+        """Closes everything at once; what was decided is on disk."""
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        for listener in self._listeners:
+            await listener.stop()
+        if self._metrics_server:
+            await asyncio.to_thread(self._metrics_server.close)
+        await self._records.close()
+        self._lock.release()
+
+    def _make_keeper(self) -> PolicyKeeper:
+        directory = self._config.policy.directory
+        return PolicyKeeper(
+            policy_directory.PolicyDirectory(directory) if directory else None,
+            base_schema=policy_directory.base_schema(),
+            base_policy=policy_directory.base_policy(),
+            clock=time.monotonic,
+            on_load=self._policy_loaded,
+        )
+
+    def _make_operator(self) -> Operator:
+        config, now = self._config, datetime.now(UTC)
+        authority = None if config.production else EmbeddedAuthority(config.trust_domain, now)
+        node = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()) or "node"
+        identities = None
+        if authority:
+            identities = Identities(
+                serving=EmbeddedIdentity.serving(authority, node),
+                signing=EmbeddedIdentity.signing(authority, node),
+                source="embedded (development)",
+            )
+        return Operator(
+            self._keeper,
+            identities,
+            version=__version__,
+            production=config.production,
+            unsafe_settings=config.unsafe_settings(),
+            started=datetime.now(UTC),
+            clock=time.monotonic,
+            usage=self._usage,
+            components=[self._decision_log_state],
+        )
+
+    def _make_listeners(self, health: Health) -> None:
+        options = channel_options(self._config.limits)
+        shared = [health.register]
+        workload = self._methods([*self._workload_services(), *shared], [POLICY, IDENTITY, HEALTH])
+        admin = self._methods([self._admin_service(), *shared], [ADMIN, HEALTH])
+        for entry in self._config.listener:
+            facts = {"listener": entry.name}
+            caller = Caller(entry.spiffe_id, Attestation(entry.attestation), facts)
+            interceptor = self._interceptor(caller, workload)
+            self._listeners.append(
+                Listener(
+                    entry.name, entry.socket, entry.mode, interceptor=interceptor, options=options
+                )
+            )
+        self._listeners.append(
+            Listener(
+                "admin",
+                self._config.admin.socket,
+                _ADMIN_MODE,
+                interceptor=self._interceptor(None, admin),
+                options=options,
+            )
+        )
+
+    def _methods(self, register: Sequence[Register], services: Sequence[str]) -> Methods:
+        chain = Chain(
+            message_bytes=self._config.limits.message_bytes, metrics=self._metrics, log=self._log
+        )
+        return Methods([*register, reflection_of(services)], chain)
+
+    def _interceptor(self, caller: Caller | None, methods: Methods) -> CallInterceptor:
+        name = str(caller.spiffe_id) if caller else "operator"
+        return CallInterceptor(
+            caller,
+            methods=methods,
+            admission=self._admissions.of(name, time.monotonic()),
+            metrics=self._metrics,
+            clock=time.monotonic,
+        )
+
+    def _workload_services(self) -> Iterator[Register]:
+        config = self._config
+        evaluator = Evaluator(
+            self._keeper,
+            self._records,
+            DecisionReport(self._metrics, logs.get("decision"), logged=config.log.decisions),
+            clock=time.monotonic,
+            wall_clock=time.time,
+            max_lease_seconds=config.leases.max_seconds,
+            unsafe_answer_without_log=config.decision_log.unsafe_answer_without_log,
+        )
+        policy = PolicyServicer(
+            evaluator,
+            self._argument_limits(),
+            batch_size=config.limits.batch_size,
+            to_status=status.to_status,
+        )
+        identity = IdentityServicer(self._operator.tenant_of)
+        yield functools.partial(policy_service_pb2_grpc.add_PolicyServiceServicer_to_server, policy)
+        yield functools.partial(
+            identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, identity
+        )
+
+    def _admin_service(self) -> Register:
+        admin = AdminServicer(self._operator, self._argument_limits())
+        return functools.partial(admin_service_pb2_grpc.add_AdminServiceServicer_to_server, admin)
+
+    def _argument_limits(self) -> ArgumentLimits:
+        limits = self._config.limits
+        return ArgumentLimits(limits.arguments_bytes, limits.arguments_depth)
+
+    def _publish_metrics(self) -> None:
+        metrics, keeper = self._metrics, self._keeper
+        metrics.calls_in_flight.set_function(self._admissions.in_flight)
+        metrics.connections.set_function(sockets.connections)
+        metrics.listeners.set(len(self._listeners))
+        metrics.policy_age.set_function(lambda: keeper.state.info(time.monotonic()).age_seconds)
+        metrics.unsafe_settings(self._config.unsafe_settings())
+        if self._config.metrics.endpoint:
+            self._metrics_server = MetricsServer(metrics.registry, *self._config.metrics.endpoint)
+            self._log.info("metrics", port=self._metrics_server.port)
+
+    def _policy_loaded(self, state: PolicyState) -> None:
+        """Tells of every new state of the policy, good or refused."""
+        metrics, policy = self._metrics, state.policy
+        metrics.policy_load("refused" if state.problems else "accepted")
+        metrics.policy_ready.set(policy is not None)
+        if policy and not state.problems:
+            metrics.policy_policies.set(len(policy.policies))
+            metrics.policy_last_success.set(time.time())
+            self._log.info("policy in force", digest=policy.digest, epoch=state.epoch)
+        for problem in state.problems:
+            self._log.error("policy refused", file=problem.file, line=problem.line, problem=problem.message)
+        self._changed.set()
+
+    def _log_failed(self, error: OSError) -> None:
+        self._metrics.decision_log_failures.inc()
+        self._log.error("decision log failed", problem=error.strerror)
+        self._changed.set()
+
+    async def _tend(self) -> None:
+        """Keeps health what it should be, soon after anything changed."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), timeout=1.0)
+            self._changed.clear()
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        ready = self._operator.status().ready
+        self._metrics.ready.set(ready)
+        if self._health and self._health.ready != ready:
+            await self._health.set_ready(ready=ready)
+
+    def _decision_log_state(self) -> Component:
+        path = self._config.decision_log.path
+        failure = self._records.failure
+        detail = f"{path}: {failure}" if failure else str(path)
+        return Component("decision_log", ready=not failure, detail=detail)
+
+    def _usage(self) -> Iterator[CallerUsage]:
+        now = time.monotonic()
+        for listener in self._listeners:
+            if listener.caller is not None:
+                used = listener.use(now)
+                yield CallerUsage(listener.caller, str(listener.path), *used)

@@ -1,0 +1,1 @@
+"""Use cases: the async half, which calls the domain and awaits ports."""

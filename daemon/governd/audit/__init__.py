@@ -1,0 +1,1 @@
+"""Audit: what is kept of every action."""

@@ -1,0 +1,33 @@
+"""Starts the daemon under its supervisor. Imports nothing heavy before the fork."""
+
+import sys
+
+from governd import supervisor
+
+
+def start(config_file: str | None) -> int:
+    """Runs governd until it ends.
+
+    Args:
+        config_file: Path of the configuration; ``None`` for the environment alone.
+
+    Returns:
+        The exit code for the process.
+    """
+
+    def child(lifeline: int) -> int:
+        _without_rich()
+        from governd.cli.daemon import serve
+
+        return serve(config_file, lifeline)
+
+    return supervisor.run(child)
+
+
+def _without_rich() -> None:
+    """Makes ``import rich`` fail in this process, as where it is not installed.
+
+    structlog imports it where it can, for colours that a daemon's JSON never has: 4 MiB and
+    40 ms. Only in the child: the command line's tables need it.
+    """
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]

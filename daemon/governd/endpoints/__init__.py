@@ -1,0 +1,1 @@
+"""The doors: sockets, listeners, limits, and what every call passes through."""

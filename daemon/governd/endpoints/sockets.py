@@ -1,0 +1,208 @@
+"""Unix sockets, put at their paths safely.
+
+A listener binds to a random name in the socket's directory, gets its mode, starts to
+answer, and only then is renamed onto the path. So a path never leads to a socket with the
+wrong mode or to one that does not answer yet, and gRPC, which unlinks on stop the name it
+bound, never unlinks our successor's socket.
+
+Refused, with the path in the error:
+    * a directory that is a symbolic link, that is neither ours nor root's, or that group
+      or others may write to (the sticky bit does not help: they may come first);
+    * a path at which something stands other than a dead socket of ours.
+
+The directory is opened once and everything is done relative to that descriptor, so that
+nobody can exchange it in between. Reaching it as ``/proc/self/fd/N`` also makes room for
+paths beyond the 108 bytes of ``sockaddr_un`` (unix(7)).
+
+Left to others: that one governd at a time uses a path (the lock of the state directory),
+and the directories above the socket's own, which are the operator's.
+"""
+
+import errno
+import os
+import secrets
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from governd.errors import ListenerError
+
+_PREFIX = ".governd-"
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_UMASK = 0o177
+_PROC_NET_UNIX = Path("/proc/net/unix")
+_CONNECTED = "03"
+
+Listen = Callable[[str], object]
+"""Binds and listens at a gRPC address, e.g. ``grpc.aio.Server.add_insecure_port``."""
+
+
+class ListenerSocket:
+    """One bound socket: at a temporary name first, then at its path, then gone.
+
+    Attributes:
+        path: Where callers find it.
+    """
+
+    def __init__(
+        self, path: Path, temporary: str, directory: int, identity: tuple[int, int]
+    ) -> None:
+        """Use ``bind``."""
+        self.path = path
+        self._temporary = temporary
+        self._directory: int | None = directory
+        self._identity = identity
+
+    def publish(self) -> None:
+        """Renames the socket onto its path, replacing a dead one."""
+        if self._directory is None:
+            message = f"{self.path}: the socket was published or discarded before"
+            raise RuntimeError(message)
+        directory, self._directory = self._directory, None
+        with _closing(directory):
+            os.rename(self._temporary, self.path.name, src_dir_fd=directory, dst_dir_fd=directory)
+
+    def remove(self) -> bool:
+        """Takes the socket away, from its path only if it is still ours there.
+
+        Returns:
+            Whether there was something of ours to remove.
+        """
+        if self._directory is not None:
+            directory, self._directory = self._directory, None
+            with _closing(directory):
+                return _unlink_if(self._temporary, directory, self._identity)
+        try:
+            directory = _open_directory(self.path)
+        except ListenerError:
+            return False
+        with _closing(directory):
+            return _unlink_if(self.path.name, directory, self._identity)
+
+
+def bind(path: Path, mode: int, listen: Listen) -> ListenerSocket:
+    """Binds a socket beside ``path``, ready to be published there.
+
+    Args:
+        path: Absolute path.
+        mode: Permission bits, set before anyone can know the socket's name.
+        listen: Binds it.
+
+    Raises:
+        ListenerError: The directory or what stands at the path is not as it must be, or
+            the system refused.
+    """
+    directory = _open_directory(path)
+    try:
+        _check_directory(path, directory)
+        _check_path(path, directory)
+        return _bind(path, mode, listen, directory)
+    except BaseException:
+        os.close(directory)
+        raise
+
+
+def connections() -> int:
+    """How many connections this process's network namespace has to governd's sockets.
+
+    An accepted socket keeps the name its listener was bound to.
+    """
+    count = 0
+    with _PROC_NET_UNIX.open() as table:
+        for line in table:
+            columns = line.split(maxsplit=7)
+            if len(columns) == 8 and columns[5] == _CONNECTED:  # noqa: PLR2004
+                count += f"/{_PREFIX}" in columns[7]
+    return count
+
+
+def _bind(path: Path, mode: int, listen: Listen, directory: int) -> ListenerSocket:
+    temporary = f"{_PREFIX}{secrets.token_hex(8)}"
+    try:
+        with _umask(_UMASK):
+            listen(f"unix:/proc/self/fd/{directory}/{temporary}")
+        os.chmod(temporary, mode, dir_fd=directory)
+        found = os.stat(temporary, dir_fd=directory, follow_symlinks=False)
+    except (OSError, RuntimeError) as error:
+        message = f"{path}: cannot bind: {error}"
+        raise ListenerError(message) from error
+    return ListenerSocket(path, temporary, directory, (found.st_dev, found.st_ino))
+
+
+def _open_directory(path: Path) -> int:
+    if not path.is_absolute():
+        _refuse(path, "must be an absolute path")
+    try:
+        return os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except NotADirectoryError:
+        _refuse(path, "its directory is a symbolic link or not a directory")
+    except OSError as error:
+        _refuse(path, f"cannot open its directory: {error.strerror}")
+
+
+def _check_directory(path: Path, directory: int) -> None:
+    found = os.fstat(directory)
+    if found.st_uid not in {0, os.geteuid()}:
+        _refuse(path, f"its directory is owned by uid {found.st_uid}, not by governd or root")
+    if found.st_mode & _WRITABLE_BY_OTHERS:
+        mode = stat.S_IMODE(found.st_mode)
+        _refuse(path, f"its directory (mode {mode:04o}) is writable by group or others")
+
+
+def _check_path(path: Path, directory: int) -> None:
+    """Refuses whatever stands at the path, unless nothing does or a dead socket of ours."""
+    try:
+        found = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(found.st_mode):
+        _refuse(path, "is a symbolic link")
+    if not stat.S_ISSOCK(found.st_mode):
+        _refuse(path, "exists and is not a socket")
+    if found.st_uid != os.geteuid():
+        _refuse(path, f"is a socket owned by uid {found.st_uid}, not by governd")
+    if _answers(path.name, directory):
+        _refuse(path, "another process answers there")
+
+
+def _answers(name: str, directory: int) -> bool:
+    """Whether anything but a refused connection comes of connecting."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        outcome = probe.connect_ex(f"/proc/self/fd/{directory}/{name}")
+    return outcome not in {errno.ECONNREFUSED, errno.ENOENT}
+
+
+def _unlink_if(name: str, directory: int, identity: tuple[int, int]) -> bool:
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if (found.st_dev, found.st_ino) != identity:
+            return False
+        os.unlink(name, dir_fd=directory)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _refuse(path: Path, why: str) -> NoReturn:
+    message = f"socket {path}: {why}"
+    raise ListenerError(message)
+
+
+@contextmanager
+def _closing(descriptor: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)

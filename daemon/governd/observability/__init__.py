@@ -1,0 +1,1 @@
+"""What governd tells of itself: metrics, logs and trace context."""

@@ -1,0 +1,255 @@
+"""Every metric, label and log key, once.
+
+``docs/metrics.md`` is this module printed: ``python -m governd.observability.names``.
+
+Rules:
+    * The labels of a metric are constant, and the values of each label are bounded: no
+      SPIFFE ID, tool name, argument or decision id is ever a label.
+    * Data goes into log keys, never into the event's text.
+"""
+
+import enum
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+OTHER = "other"
+"""Value of a label for anything that is not on the label's list."""
+
+
+class Kind(enum.Enum):
+    """Prometheus metric types."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        name: As scraped; counters end in ``_total``.
+        kind: Its type.
+        help: What it counts, and what to do about it where that is not plain.
+        labels: Each label, and which values it can have.
+        buckets: Upper bounds of a histogram.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    buckets: tuple[float, ...] = ()
+
+
+_METHOD = "full gRPC method of a service that governd serves, or `other`"
+_LATENCY = (50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 20e-3, 50e-3, 100e-3)
+
+DECISIONS = Metric(
+    "governd_decisions_total",
+    Kind.COUNTER,
+    "Decisions made.",
+    {
+        "decision": "`allow` or `deny`",
+        "code": "a DecisionCode of the API in lower case, without its prefix",
+        "action_class": "an action that governd declares, or `other`",
+    },
+)
+DECISION_DURATION = Metric(
+    "governd_decision_duration_seconds",
+    Kind.HISTOGRAM,
+    "Time from a parsed question to its recorded answer.",
+    buckets=_LATENCY,
+)
+CALLS = Metric(
+    "governd_calls_total",
+    Kind.COUNTER,
+    "Calls that ended, refused ones among them.",
+    {"method": _METHOD, "grpc_code": "a gRPC status code, e.g. `OK`"},
+)
+CALL_DURATION = Metric(
+    "governd_call_duration_seconds",
+    Kind.HISTOGRAM,
+    "Time from a call's headers to the end of its work. Streams count until they close.",
+    {"method": _METHOD},
+    buckets=(*_LATENCY, 0.5, 1.0, 5.0),
+)
+REFUSALS = Metric(
+    "governd_refusals_total",
+    Kind.COUNTER,
+    "Calls refused with an error, by reason. A deny is not a refusal.",
+    {"reason": "an ErrorReason of the API"},
+)
+CALLS_IN_FLIGHT = Metric(
+    "governd_calls_in_flight",
+    Kind.GAUGE,
+    "Calls and streams being served.",
+)
+LISTENERS = Metric("governd_listeners", Kind.GAUGE, "Open listeners.")
+CONNECTIONS = Metric(
+    "governd_connections",
+    Kind.GAUGE,
+    "Connections to all listeners, counted when scraped.",
+)
+POLICY_LOADS = Metric(
+    "governd_policy_loads_total",
+    Kind.COUNTER,
+    "Attempts to load the policy source. `refused` keeps the last good policy.",
+    {"outcome": "`loaded`, `unchanged` or `refused`"},
+)
+POLICY_AGE = Metric(
+    "governd_policy_age_seconds",
+    Kind.GAUGE,
+    "How long ago the source was last verified to hold the policy in force. "
+    "Alert on this: it grows while the source is away or refused.",
+)
+POLICY_POLICIES = Metric(
+    "governd_policy_policies",
+    Kind.GAUGE,
+    "Policies in force, shadow policies among them.",
+)
+POLICY_READY = Metric(
+    "governd_policy_ready",
+    Kind.GAUGE,
+    "1 while a policy is in force; at 0 every question is denied.",
+)
+POLICY_LAST_SUCCESS = Metric(
+    "governd_policy_last_success_timestamp_seconds",
+    Kind.GAUGE,
+    "When a policy was last loaded, in seconds since 1970.",
+)
+DECISION_LOG_RECORDS = Metric(
+    "governd_decision_log_records_total",
+    Kind.COUNTER,
+    "Records written to the decision log.",
+)
+DECISION_LOG_FAILURES = Metric(
+    "governd_decision_log_failures_total",
+    Kind.COUNTER,
+    "Records that could not be written. Each made its decision a deny, unless "
+    "`unsafe_answer_without_log` is on.",
+)
+UNSAFE_SETTINGS = Metric(
+    "governd_unsafe_settings",
+    Kind.GAUGE,
+    "1 for each setting in force that relaxes a protection. Alert on any.",
+    {"setting": "name of the setting; begins with `unsafe_`"},
+)
+BUILD_INFO = Metric(
+    "governd_build_info",
+    Kind.GAUGE,
+    "Always 1; the label tells the version.",
+    {"version": "governd's version"},
+)
+READY = Metric("governd_ready", Kind.GAUGE, "1 while the health service says SERVING.")
+
+METRICS = (
+    DECISIONS,
+    DECISION_DURATION,
+    CALLS,
+    CALL_DURATION,
+    REFUSALS,
+    CALLS_IN_FLIGHT,
+    LISTENERS,
+    CONNECTIONS,
+    POLICY_LOADS,
+    POLICY_AGE,
+    POLICY_POLICIES,
+    POLICY_READY,
+    POLICY_LAST_SUCCESS,
+    DECISION_LOG_RECORDS,
+    DECISION_LOG_FAILURES,
+    UNSAFE_SETTINGS,
+    BUILD_INFO,
+    READY,
+)
+
+
+class Key(enum.StrEnum):
+    """Keys of log lines; the text beside each says what it holds."""
+
+    meaning: str
+
+    def __new__(cls, key: str, meaning: str) -> Self:
+        """Keeps the meaning beside the key."""
+        member = str.__new__(cls, key)
+        member._value_ = key
+        member.meaning = meaning
+        return member
+
+    TIMESTAMP = "timestamp", "When, RFC 3339 in UTC with microseconds."
+    LEVEL = "level", "`debug`, `info`, `warning`, `error` or `critical`."
+    EVENT = "event", "What happened, a constant text."
+    LOGGER = "logger", "Which part of governd, or which library, says so."
+    EXCEPTION = "exception", "Traceback of a fault."
+    TRACE_ID = "trace_id", "The caller's trace (W3C trace context), where it sent one."
+    SPAN_ID = "span_id", "The caller's span in that trace."
+    CALLER = "caller", "SPIFFE ID of the caller, or `operator` on the admin socket."
+    DECISION_ID = "decision_id", "The decision, as in its answer and in the decision log."
+    METHOD = "method", "Full gRPC method."
+    LISTENER = "listener", "Name of the listener."
+    SOCKET = "socket", "Path of a socket."
+    REASON = "reason", "ErrorReason of a refusal."
+    ERROR = "error", "What went wrong, in words."
+    ACTION = "action", "The action asked about."
+    RESOURCE = "resource", "The resource asked about."
+    SUBJECT = "subject", "SPIFFE ID of the subject, where it is not the caller."
+    CODE = "code", "DecisionCode of a decision."
+    DIGEST = "digest", "Digest of a policy source."
+    POLICIES = "policies", "How many policies, or which."
+    FILE = "file", "File of a mistake, within the policy source or of the configuration."
+    LINE = "line", "Line of a mistake."
+    SETTING = "setting", "Name of a setting."
+    VERSION = "version", "governd's version."
+    PID = "pid", "Process id."
+    EXIT = "exit", "How a process ended: exit code, or the signal's name."
+    DELAY_SECONDS = "delay_seconds", "How long until the next attempt."
+    SECONDS = "seconds", "How long something took."
+    LISTENERS = "listeners", "How many listeners."
+    CALLS = "calls", "How many calls."
+
+
+def document() -> str:
+    """``docs/metrics.md``."""
+    return "\n".join((*_HEAD, *map(_metric_row, METRICS), *_LOG_HEAD, *_log_rows())) + "\n"
+
+
+_HEAD = (
+    "# Metrics and log keys",
+    "",
+    "<!-- Generated by `python -m governd.observability.names`; do not edit. -->",
+    "",
+    "No label ever holds a SPIFFE ID, a tool's name or an argument,",
+    "so the number of series is bounded whatever callers send.",
+    "",
+    "## Metrics",
+    "",
+    "| metric | type | meaning | labels |",
+    "| --- | --- | --- | --- |",
+)
+_LOG_HEAD = (
+    "",
+    "## Log keys",
+    "",
+    "Logs are one JSON object a line, on standard error.",
+    "Values of keys that look like secrets are replaced before anything is written.",
+    "",
+    "| key | meaning |",
+    "| --- | --- |",
+)
+
+
+def _metric_row(metric: Metric) -> str:
+    labels = "<br>".join(f"`{name}`: {values}" for name, values in metric.labels.items())
+    return f"| `{metric.name}` | {metric.kind.value} | {metric.help} | {labels} |"
+
+
+def _log_rows() -> list[str]:
+    return [f"| `{key}` | {key.meaning} |" for key in Key]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

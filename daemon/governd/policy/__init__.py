@@ -1,0 +1,1 @@
+"""Policy: from a source of Cedar policies to a decision."""

@@ -1,0 +1,159 @@
+"""Policy tests: questions with the decisions that a policy's author wants.
+
+A file of cases (YAML, ``tests/*.yaml`` beside a policy) is data::
+
+    policies: |            # optional: Cedar text, in force for these cases only
+    entities: []           # optional: further entities
+    cases:
+      - name: a reader may look
+        subject: spiffe://example.org/agent/reader
+        action: tools/call
+        resource: tool:git/git_status
+        arguments: {repo_path: /srv/repo}
+        want: allow
+      - name: and not reset
+        subject: spiffe://example.org/agent/reader
+        action: tools/call
+        resource: tool:git/git_reset
+        arguments: {repo_path: /srv/repo}
+        want: {decision: deny, code: FORBIDDEN, reasons: [base/destructive-needs-grant]}
+
+Arguments go through the parser that questions on the wire go through.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from governd.errors import RequestError
+from governd.identity import SpiffeId
+from governd.policy.arguments import ArgumentLimits, parse_arguments
+from governd.policy.compiler import CompiledPolicy
+from governd.policy.decision import Decision
+from governd.policy.engine import decide
+from governd.policy.question import Question, parse_name, parse_resource
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Wanted(_Table):
+    """What a decision must say; what is not given is not compared.
+
+    Attributes:
+        decision: ``allow`` or ``deny``.
+        code: A decision code.
+        reasons: Exactly these policies determine it.
+        obligations: Exactly these types of obligation come with it.
+    """
+
+    decision: Literal["allow", "deny"]
+    code: str | None = None
+    reasons: tuple[str, ...] | None = None
+    obligations: tuple[str, ...] | None = None
+
+
+class Case(_Table):
+    """One question.
+
+    Attributes:
+        name: What it shows.
+        subject: Who asks.
+        action: What for.
+        resource: ``<type>:<id>``.
+        arguments: Of the call.
+        age_seconds: The policy's age.
+        want: The decision wanted.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    subject: str
+    action: str
+    resource: str
+    arguments: dict[str, Any] | None = None
+    age_seconds: float = 0.0
+    want: Literal["allow", "deny"] | Wanted
+
+    @property
+    def wanted(self) -> Wanted:
+        """The decision wanted, in its long form."""
+        return self.want if isinstance(self.want, Wanted) else Wanted(decision=self.want)
+
+    def question(self) -> Question:
+        """The question.
+
+        Raises:
+            RequestError: A field is malformed.
+        """
+        kind, _, name = self.resource.partition(":")
+        text = b"" if self.arguments is None else json.dumps(self.arguments).encode()
+        return Question(
+            subject=SpiffeId.parse(self.subject, field="subject"),
+            action=parse_name(self.action, field="action"),
+            resource=parse_resource(kind, name),
+            arguments=parse_arguments(text, ArgumentLimits()),
+        )
+
+
+class CaseFile(_Table):
+    """A file of cases.
+
+    Attributes:
+        policies: Cedar text in force for these cases only.
+        entities: Further entities, in Cedar's JSON form.
+        cases: The cases.
+    """
+
+    policies: str = ""
+    entities: tuple[dict[str, Any], ...] = ()
+    cases: Annotated[tuple[Case, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """How a case went.
+
+    Attributes:
+        name: Of the case.
+        failures: What differs from what was wanted; empty where nothing does.
+        decision: What was decided; ``None`` where the question could not be asked.
+    """
+
+    name: str
+    failures: tuple[str, ...]
+    decision: Decision | None
+
+
+def run_case(policy: CompiledPolicy, case: Case) -> CaseResult:
+    """Asks a case's question and compares."""
+    try:
+        decision = decide(policy, case.question(), age_seconds=case.age_seconds)
+    except RequestError as error:
+        return CaseResult(case.name, (str(error),), None)
+    return CaseResult(case.name, tuple(_differences(case.wanted, decision)), decision)
+
+
+def _differences(wanted: Wanted, decision: Decision) -> list[str]:
+    given = {
+        "decision": "allow" if decision.allowed else "deny",
+        "code": decision.code.name,
+        "reasons": tuple(decision.reasons),
+        "obligations": tuple(one.type for one in decision.obligations),
+    }
+    expected = wanted.model_dump(exclude_none=True)
+    return [
+        f"{name}: wanted {_shown(value)}, got {_shown(given[name])}"
+        for name, value in expected.items()
+        if _comparable(value) != _comparable(given[name])
+    ]
+
+
+def _comparable(value: object) -> object:
+    return sorted(value) if isinstance(value, tuple) else value
+
+
+def _shown(value: object) -> str:
+    return ", ".join(value) or "none" if isinstance(value, tuple) else str(value)

@@ -1,0 +1,250 @@
+"""From a policy source to something that answers questions.
+
+Types every policy against the schema (governd's, the extension's and one action per
+tool), builds the graph of entities, and parses policies into handles, one set for each
+kind of question that a caller of a tenant can ask. Takes values, returns values, and
+holds no lock: it may run in a thread.
+
+Invariant: a compiled policy is complete or it is not made; nothing is dropped because it
+did not fit.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import cedarpy
+
+from governd.errors import PolicyError, Problem
+from governd.policy.entities import Entity, EntityGraph, Uid, add_grants, mentioned_entities
+from governd.policy.manifest import Manifest
+from governd.policy.source import SCHEMA, PolicyRecord, PolicySource
+from governd.policy.tools import CALL, Server, Tool
+
+_ENTITY_TYPE = re.compile(r"^entity ([A-Za-z_][\w:]*)", re.MULTILINE)
+_POLICY_PREFIX = re.compile(r"^for policy `[^`]*`,? ?")
+
+
+class SetKey(NamedTuple):
+    """Which policies count for a question.
+
+    Attributes:
+        tenant: Of the subject; ``""`` for none.
+        foreign: The resource belongs to another tenant, so that only the forbids of the
+            subject's tenant count.
+    """
+
+    tenant: str
+    foreign: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySets:
+    """Handles for one kind of question.
+
+    Attributes:
+        enforced: What decides.
+        with_shadow: The same with shadow policies in force; ``None`` without any.
+        policies: The ids of both.
+    """
+
+    enforced: cedarpy.PolicySet
+    with_shadow: cedarpy.PolicySet | None
+    policies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPolicy:
+    """A policy that answers questions. Immutable but for the cache in ``graph``.
+
+    Attributes:
+        digest: Of the source.
+        manifest: Of the source.
+        schema: The whole schema.
+        actions: Declared actions that can be asked about, tools aside.
+        types: Declared entity types.
+        policies: Every policy by id.
+        sets: Handles by kind of question.
+        graph: The entities.
+        servers: Declared MCP servers by name.
+    """
+
+    digest: str
+    manifest: Manifest
+    schema: cedarpy.Schema
+    actions: frozenset[str]
+    types: frozenset[str]
+    policies: Mapping[str, PolicyRecord]
+    sets: Mapping[SetKey, PolicySets]
+    graph: EntityGraph
+    servers: Mapping[str, Server]
+
+    def tool(self, resource_id: str) -> Tool | None:
+        """The tool ``<server>/<name>``, by its exact name."""
+        server, _, name = resource_id.partition("/")
+        found = self.servers.get(server)
+        return found.tools.get(name) if found else None
+
+
+def compile_policy(source: PolicySource, base_schema: str) -> CompiledPolicy:
+    """Compiles a policy source.
+
+    Args:
+        source: What was read.
+        base_schema: The text of governd's schema.
+
+    Raises:
+        PolicyError: Types do not fit; with every policy that is wrong.
+    """
+    schema = _schema(source, base_schema)
+    _validate(source.policies, schema)
+    records = _records(source, schema)
+    actions = _actions(records)
+    return CompiledPolicy(
+        digest=source.digest,
+        manifest=source.manifest,
+        schema=schema,
+        actions=frozenset(action for action in actions if not action.startswith(CALL)),
+        types=frozenset(_ENTITY_TYPE.findall(str(schema))),
+        policies={policy.id: policy for policy in source.policies},
+        sets=_sets(source),
+        graph=_graph(source, records),
+        servers=source.servers,
+    )
+
+
+def _schema(source: PolicySource, base_schema: str) -> cedarpy.Schema:
+    tools = [tool for server in source.servers.values() for tool in server.tools.values()]
+    generated = "\n".join([base_schema, *(tool.schema() for tool in tools)])
+    try:
+        base = cedarpy.Schema.from_str(generated, release_gil=True)
+    except ValueError as error:
+        raise PolicyError([Problem("tools", 0, f"no schema can be made: {error}")]) from error
+    if not source.schema.strip():
+        return base
+    try:
+        return cedarpy.Schema.from_str(f"{generated}\n{source.schema}", release_gil=True)
+    except ValueError as error:
+        raise PolicyError([Problem(SCHEMA, 0, f"schema: {error}")]) from error
+
+
+def _validate(policies: list[PolicyRecord], schema: cedarpy.Schema) -> None:
+    text = "\n".join(policy.statement.text for policy in policies)
+    result = cedarpy.validate_policies(text, schema, release_gil=True)
+    problems = []
+    for error in result.errors:
+        ordinal = error.policy_id.removeprefix("policy")
+        # INVARIANT: Cedar numbers policies in the order of the text.
+        statement = policies[int(ordinal)].statement if ordinal.isdigit() else None
+        message = f"policy: {_POLICY_PREFIX.sub('', error.error)}"
+        place = (statement.file, statement.line) if statement else ("policies", 0)
+        problems.append(Problem(*place, message))
+    if problems or not result.validation_passed:
+        raise PolicyError(problems or [Problem("policies", 0, "policy: does not validate")])
+
+
+def _records(source: PolicySource, schema: cedarpy.Schema) -> dict[Uid, Entity]:
+    """Every listed or derived entity, and the actions, normalised by Cedar."""
+    revoked = frozenset(source.manifest.revoked.subjects)
+    derived = list(_derived(source.servers.values(), revoked))
+    records: dict[Uid, Entity] = {}
+    problems: list[Problem] = []
+    for file, entities in [("tools", derived), *source.entities.items()]:
+        try:
+            text = json.dumps([_whole(entity) for entity in entities])
+            handle = cedarpy.Entities.from_json_str(text, schema, release_gil=True)
+        except ValueError as error:
+            problems.append(Problem(file, 0, f"entities: {error}"))
+            continue
+        for entity in json.loads(str(handle)):
+            uid = Uid(**entity["uid"])
+            if uid in records and uid.type != "Action":
+                problems.append(Problem(file, 0, f'{uid.type}::"{uid.id}" is stated twice'))
+            records[uid] = entity
+    if problems:
+        raise PolicyError(problems)
+    return records
+
+
+def _whole(entity: dict[str, Any]) -> dict[str, Any]:
+    """An agent with the attributes that governd adds, so that it conforms to the schema."""
+    if entity["uid"].get("type") != "Agent":
+        return {"attrs": {}, "parents": [], **entity}
+    return {"parents": [], **entity, "attrs": {"capabilities": [], "destructive": []}}
+
+
+def _derived(servers: Iterable[Server], revoked: frozenset[str]) -> Iterable[dict[str, Any]]:
+    for server in servers:
+        parents = [{"type": "Group", "id": "revoked"}] if str(server.spiffe_id) in revoked else []
+        requires = {name for tool in server.tools.values() for name in tool.requires}
+        yield {
+            "uid": {"type": "McpServer", "id": server.name},
+            "attrs": {"capabilities": sorted(requires)},
+            "parents": parents,
+        }
+        yield from (_tool_entity(tool) for tool in server.tools.values())
+
+
+def _tool_entity(tool: Tool) -> dict[str, Any]:
+    return {
+        "uid": {"type": "Tool", "id": tool.id},
+        "attrs": {
+            "name": tool.name,
+            "requires": list(tool.requires),
+            "destructive": tool.destructive,
+            "idempotent": tool.hints.idempotent,
+            "open_world": tool.hints.open_world,
+            "read_only": tool.hints.read_only,
+        },
+        "parents": [{"type": "McpServer", "id": tool.server}],
+    }
+
+
+def _actions(records: Mapping[Uid, Entity]) -> set[str]:
+    return {uid.id for uid in records if uid.type == "Action"}
+
+
+def _graph(source: PolicySource, records: Mapping[Uid, Entity]) -> EntityGraph:
+    conditions = [policy.est.get("conditions", []) for policy in source.policies]
+    return EntityGraph(
+        records,
+        add_grants(grant for grants in source.grants.values() for grant in grants),
+        trust_domain=source.manifest.trust_domain,
+        revoked=frozenset(source.manifest.revoked.subjects),
+        mentioned=frozenset(mentioned_entities(conditions)),
+    )
+
+
+def _sets(source: PolicySource) -> dict[SetKey, PolicySets]:
+    keys = [SetKey("", foreign=False)]
+    for tenant in source.manifest.tenant:
+        keys += [SetKey(tenant.name, foreign=False), SetKey(tenant.name, foreign=True)]
+    return {key: _policy_sets(source.policies, key) for key in keys}
+
+
+def _policy_sets(policies: Iterable[PolicyRecord], key: SetKey) -> PolicySets:
+    counting = [policy for policy in policies if _counts(policy, key)]
+    enforced = [policy for policy in counting if not policy.traits.shadow]
+    return PolicySets(
+        enforced=policy_set(enforced),
+        with_shadow=policy_set(counting) if len(counting) > len(enforced) else None,
+        policies=tuple(policy.id for policy in counting),
+    )
+
+
+def _counts(policy: PolicyRecord, key: SetKey) -> bool:
+    if not policy.tenant:
+        return True
+    return policy.tenant == key.tenant and not (key.foreign and policy.effect == "permit")
+
+
+def policy_set(policies: Iterable[PolicyRecord]) -> cedarpy.PolicySet:
+    """A handle in which policies have the ids that answers name."""
+    static = {policy.id: policy.est for policy in policies}
+    text = json.dumps({"staticPolicies": static, "templates": {}, "templateLinks": []})
+    return cedarpy.PolicySet.from_json_str(text, release_gil=True)
+
+
+__all__ = ["CompiledPolicy", "PolicySets", "SetKey", "compile_policy", "policy_set"]

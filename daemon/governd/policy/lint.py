@@ -1,0 +1,102 @@
+"""What is allowed in a policy source but is probably not meant.
+
+Everything that is wrong for certain is refused when a source is read. These are second
+looks for a policy's author.
+"""
+
+import difflib
+from collections.abc import Iterator
+
+from governd.errors import Problem
+from governd.policy.entities import Uid, mentioned_entities
+from governd.policy.source import BASE, MANIFEST, PolicyRecord, PolicySource
+from governd.policy.tools import Tool
+
+_OURS = ("id", "max_staleness", "mode", "no_lease", "obligation")
+_ALL = {"op": "All"}
+_SURE = 0.75
+
+
+def lint(source: PolicySource) -> list[Problem]:
+    """Second looks at a source that reads and compiles, by file and line."""
+    found = [*_manifest(source), *_policies(source), *_grants(source), *_tools(source)]
+    return sorted(found, key=lambda one: (one.file, one.line, one.message))
+
+
+def _manifest(source: PolicySource) -> Iterator[Problem]:
+    if source.manifest.files is None:
+        message = "files: not given, so a policy file that goes missing goes unnoticed"
+        yield Problem(MANIFEST, 0, message)
+
+
+def _policies(source: PolicySource) -> Iterator[Problem]:
+    for policy in source.policies:
+        if policy.statement.file == BASE:
+            continue
+        for message in _policy(source, policy):
+            yield Problem(policy.statement.file, policy.statement.line, f"policy: {message}")
+
+
+def _policy(source: PolicySource, policy: PolicyRecord) -> Iterator[str]:
+    if not policy.traits.id:
+        yield f"has no @id; answers call it {policy.id}, which changes when policies move"
+    for name in policy.est.get("annotations", {}):
+        close = difflib.get_close_matches(name, _OURS, n=1, cutoff=_SURE)
+        if close and name not in _OURS:
+            yield f"@{name} means nothing here; is it @{close[0]}?"
+    if all(policy.est[part] == _ALL for part in ("principal", "action", "resource")):
+        yield "constrains nothing in its scope, so it is evaluated for every question"
+        if policy.effect == "permit" and not policy.est["conditions"]:
+            yield "permits everything to everyone"
+    yield from _unknown_groups(source, policy)
+
+
+def _unknown_groups(source: PolicySource, policy: PolicyRecord) -> Iterator[str]:
+    known = _groups(source)
+    scope = [policy.est[part] for part in ("principal", "resource")]
+    named = {*mentioned_entities(policy.est["conditions"]), *(_scope_entity(one) for one in scope)}
+    for uid in sorted(uid for uid in named if uid is not None):
+        if uid.type == "Group" and uid.id not in known:
+            yield f'Group::"{uid.id}" is in no entities.json, so nobody is in it'
+
+
+def _scope_entity(scope: dict[str, object]) -> Uid | None:
+    target = scope.get("in", scope)
+    entity = target.get("entity") if isinstance(target, dict) else None
+    return Uid(entity["type"], entity["id"]) if isinstance(entity, dict) else None
+
+
+def _groups(source: PolicySource) -> set[str]:
+    """Groups that are listed or have somebody in them."""
+    groups = {"revoked"}
+    for entity in (entity for entities in source.entities.values() for entity in entities):
+        if entity["uid"].get("type") == "Group":
+            groups.add(entity["uid"]["id"])
+        groups.update(parent["id"] for parent in entity.get("parents", ()) if "id" in parent)
+    return groups
+
+
+def _grants(source: PolicySource) -> Iterator[Problem]:
+    required = {name for tool in _all_tools(source) for name in tool.requires}
+    groups = _groups(source)
+    for file, grants in source.grants.items():
+        for grant in grants:
+            for name in sorted(set(grant.capabilities) - required):
+                yield Problem(file, 0, f"capabilities: no tool requires {name}")
+            for name in sorted(set(grant.groups) - groups):
+                yield Problem(file, 0, f"groups: {name} is in no entities.json")
+
+
+def _tools(source: PolicySource) -> Iterator[Problem]:
+    for tool in _all_tools(source):
+        file = f"tools ({tool.server})"
+        if not tool.requires:
+            message = f"{tool.name}: requires nothing, so only policies that name it permit it"
+            yield Problem(file, 0, message)
+        for name in tool.parameters.untyped:
+            message = f"{tool.name}: argument {name} cannot be typed and counts as undeclared"
+            yield Problem(file, 0, message)
+
+
+def _all_tools(source: PolicySource) -> list[Tool]:
+    return [tool for server in source.servers.values() for tool in server.tools.values()]

@@ -1,0 +1,145 @@
+"""What a policy source says of itself: manifest, tenants, gateways, grants.
+
+``manifest.toml`` is required; without it a directory is not a policy source, so half a
+copy is refused. Where it lists ``files``, exactly these are read and each must be there:
+a missing forbid would otherwise go unnoticed.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from governd.errors import RequestError
+from governd.identity import SpiffeId
+from governd.policy.tools import Capability, ServerName
+
+TenantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+GroupName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Namespace = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+def _is_spiffe_id(text: str) -> str:
+    try:
+        SpiffeId.parse(text, field="value")
+    except RequestError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+SpiffeIdText = Annotated[str, AfterValidator(_is_spiffe_id)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tenant(_Table):
+    """Callers whose policies are their own.
+
+    Attributes:
+        name: Also the name of its folder under ``tenants/`` and, with a slash, the
+            prefix of its groups and capabilities.
+        namespaces: Kubernetes namespaces of the manifest's trust domain.
+        spiffe_prefixes: SPIFFE IDs; each covers itself and all below it.
+    """
+
+    name: TenantName
+    namespaces: tuple[Namespace, ...] = ()
+    spiffe_prefixes: tuple[SpiffeIdText, ...] = ()
+
+    def prefixes(self, trust_domain: str) -> tuple[str, ...]:
+        """All of the tenant as prefixes of SPIFFE IDs."""
+        return (
+            *(f"spiffe://{trust_domain}/ns/{namespace}" for namespace in self.namespaces),
+            *self.spiffe_prefixes,
+        )
+
+
+class Gateway(_Table):
+    """A caller that may ask about others.
+
+    Attributes:
+        spiffe_id: The gateway.
+        subjects: SPIFFE IDs; each covers itself and all below it.
+    """
+
+    spiffe_id: SpiffeIdText
+    subjects: tuple[SpiffeIdText, ...] = Field(min_length=1)
+
+
+class Revoked(_Table):
+    """Who gets nothing, and to whom nothing is done."""
+
+    subjects: tuple[SpiffeIdText, ...] = ()
+
+
+class Manifest(_Table):
+    """``manifest.toml``.
+
+    Attributes:
+        format: Of the directory; 1.
+        name: For people.
+        version: The bundle version that answers carry.
+        trust_domain: Of the namespaces that tenants name.
+        files: Where given, exactly the files that are read.
+        tenant: Tenants; no two may cover the same SPIFFE ID.
+        gateway: Callers that may name other subjects.
+        revoked: The deny-list.
+    """
+
+    format: Literal[1]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    version: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    trust_domain: Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]{1,255}$")]
+    files: tuple[str, ...] | None = None
+    tenant: tuple[Tenant, ...] = ()
+    gateway: tuple[Gateway, ...] = ()
+    revoked: Revoked = Revoked()
+
+    def tenant_of(self, spiffe_id: SpiffeId) -> str:
+        """The name of the tenant that covers a SPIFFE ID; ``""`` for none."""
+        for tenant in self.tenant:
+            if any(spiffe_id.is_under(prefix) for prefix in tenant.prefixes(self.trust_domain)):
+                return tenant.name
+        return ""
+
+    def overlaps(self) -> list[str]:
+        """What is wrong with the tenants, in words."""
+        owners = [
+            (prefix, tenant.name)
+            for tenant in self.tenant
+            for prefix in tenant.prefixes(self.trust_domain)
+        ]
+        return [
+            f"tenant: {name} and {other} both cover {prefix}"
+            for index, (prefix, name) in enumerate(owners)
+            for base, other in owners[:index] + owners[index + 1 :]
+            if name != other and SpiffeId.parse(prefix).is_under(base)
+        ]
+
+
+class Grant(_Table):
+    """Capabilities given to agents.
+
+    Attributes:
+        agents: SPIFFE IDs.
+        groups: Groups of the entities file; every agent in them.
+        namespaces: Kubernetes namespaces of the manifest's trust domain.
+        capabilities: What they may use tools that require it for.
+        destructive: Ids of destructive tools that they may call.
+    """
+
+    agents: tuple[SpiffeIdText, ...] = ()
+    groups: tuple[GroupName, ...] = ()
+    namespaces: tuple[Namespace, ...] = ()
+    capabilities: tuple[Capability, ...] = ()
+    destructive: tuple[str, ...] = ()
+
+
+class Grants(_Table):
+    """``grants.toml``."""
+
+    grant: tuple[Grant, ...] = ()
+
+
+__all__ = ["Gateway", "Grant", "Grants", "Manifest", "Revoked", "ServerName", "Tenant"]

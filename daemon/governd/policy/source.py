@@ -1,0 +1,275 @@
+"""A policy source: the files of one policy, read as a whole or refused as a whole.
+
+Takes paths and bytes, returns values. Every mistake is found in one pass and named with
+file and line. Left to others: getting the files (``adapters.policy_directory``), types
+and handles (``compiler``).
+
+Invariants:
+    * A source without a readable ``manifest.toml`` is refused; so is one in which a file
+      that it lists is missing or a policy file is not listed.
+    * Policy ids are unique across the source; ``base/`` and ``tenant/`` are governd's.
+    * What a tenant's folder says stays within the tenant (``tenancy``).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from governd.errors import PolicyError, RequestError
+from governd.policy import tenancy
+from governd.policy.annotations import AnnotationError, Traits, read_traits
+from governd.policy.documents import Documents
+from governd.policy.manifest import Grant, Grants, Manifest
+from governd.policy.statements import (
+    ParsedStatement,
+    Statement,
+    parse_statements,
+    refuse_deep,
+    split_statements,
+)
+from governd.policy.tools import Server, ServerFile, read_server
+
+MANIFEST = "manifest.toml"
+SCHEMA = "schema.cedarschema"
+BASE = "governd"
+_TENANT_FILE = re.compile(r"tenants/([^/]+)/(.+)")
+_READ = re.compile(
+    r"policies/.+\.cedar|schema\.cedarschema|entities\.json|grants\.toml|tools/.+\.json"
+)
+_TENANT_READ = re.compile(r"policies/.+\.cedar|entities\.json|grants\.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """One policy, parsed.
+
+    Attributes:
+        id: Its id in answers.
+        effect: ``permit`` or ``forbid``.
+        est: Cedar's JSON form.
+        traits: Its annotations.
+        statement: File, line and text.
+        tenant: Whose it is; ``""`` for the platform's.
+    """
+
+    id: str
+    effect: str
+    est: Mapping[str, Any]
+    traits: Traits
+    statement: Statement
+    tenant: str = ""
+
+
+@dataclass(slots=True)
+class PolicySource:
+    """All that a policy source says.
+
+    Attributes:
+        digest: ``sha-256:<hex>`` over every file that was read, and governd's base.
+        manifest: Its manifest.
+        schema: The text of its schema extension.
+        policies: All policies, governd's base among them.
+        entities: Entities by the file they stand in.
+        grants: Capability grants by the file they stand in.
+        servers: Declared MCP servers by name.
+    """
+
+    digest: str
+    manifest: Manifest
+    schema: str = ""
+    policies: list[PolicyRecord] = field(default_factory=list)
+    entities: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    grants: dict[str, tuple[Grant, ...]] = field(default_factory=dict)
+    servers: dict[str, Server] = field(default_factory=dict)
+
+
+def is_read(path: str) -> bool:
+    """Whether a file of this path within a source is read."""
+    tenant = _TENANT_FILE.fullmatch(path)
+    if tenant:
+        return _TENANT_READ.fullmatch(tenant[2]) is not None
+    return path == MANIFEST or _READ.fullmatch(path) is not None
+
+
+def digest_of(files: Mapping[str, bytes], base: str) -> str:
+    """The digest of a source: of governd's base and each file's path and content."""
+    total = hashlib.sha256(hashlib.sha256(base.encode()).digest())
+    for path in sorted(files):
+        total.update(hashlib.sha256(path.encode()).digest())
+        total.update(hashlib.sha256(files[path]).digest())
+    return "sha-256:" + total.hexdigest()
+
+
+def read_source(files: Mapping[str, bytes], base: str, *, unlisted: Iterable[str] = ()) -> PolicySource:
+    """Reads a policy source.
+
+    Args:
+        files: Content by path within the source; other files than ``is_read`` names
+            are ignored, unless they look like policies in the wrong place.
+        base: The text of governd's base policy.
+        unlisted: Paths that the manifest need not list, as those that a test adds.
+
+    Raises:
+        PolicyError: With everything that is wrong.
+    """
+    read = {path: content for path, content in files.items() if is_read(path)}
+    documents = Documents(read)
+    for path in sorted(files.keys() - read):
+        if path.endswith(".cedar"):
+            documents.problem(path, 0, "is not read here: policies belong into policies/")
+    if MANIFEST not in documents:
+        documents.problem(MANIFEST, 0, "is missing: this is not a policy source, or half of one")
+    manifest = documents.toml(MANIFEST, Manifest) if MANIFEST in documents else None
+    if manifest is None:
+        raise PolicyError(documents.problems)
+    source = PolicySource(digest_of(read, base), manifest)
+    _check_files(documents, manifest, set(unlisted))
+    _Reader(documents, source).read(base)
+    documents.check()
+    return source
+
+
+def _check_files(documents: Documents, manifest: Manifest, unlisted: set[str]) -> None:
+    for message in manifest.overlaps():
+        documents.problem(MANIFEST, 0, message)
+    if manifest.files is None:
+        return
+    listed, present = set(manifest.files), documents.paths() - {MANIFEST} - unlisted
+    for path in sorted(listed - present):
+        line = documents.line_of(MANIFEST, json.dumps(path))
+        documents.problem(MANIFEST, line, f"files: {path} is listed but missing")
+    for path in sorted(present - listed):
+        documents.problem(path, 0, f"is not listed in files of {MANIFEST}")
+
+
+class _Reader:
+    """Adds what each file says to a source."""
+
+    def __init__(self, documents: Documents, source: PolicySource) -> None:
+        self._documents = documents
+        self._source = source
+        self._tenants = {tenant.name for tenant in source.manifest.tenant}
+
+    def read(self, base: str) -> None:
+        self._add_policies(BASE, base, "")
+        for path in sorted(self._documents.paths() - {MANIFEST}):
+            match = _TENANT_FILE.fullmatch(path)
+            tenant, name = (match[1], match[2]) if match else ("", path)
+            if tenant and tenant not in self._tenants:
+                self._documents.problem(path, 0, f"tenant {tenant} is not in {MANIFEST}")
+            else:
+                self._add(path, name, tenant)
+        self._check_policies()
+        self._check_destructive()
+
+    def _add(self, path: str, name: str, tenant: str) -> None:
+        if name.endswith(".cedar"):
+            self._add_policies(path, self._documents.text(path), tenant)
+        elif name == SCHEMA:
+            self._add_schema(path)
+        elif name == "entities.json":
+            self._add_entities(path, tenant)
+        elif name == "grants.toml":
+            self._add_grants(path, tenant)
+        else:
+            self._add_server(path)
+
+    def _add_policies(self, path: str, text: str, tenant: str) -> None:
+        try:
+            parsed = parse_statements(split_statements(path, text))
+        except PolicyError as error:
+            self._documents.problems.extend(error.problems)
+            return
+        for ordinal, statement in enumerate(parsed, 1):
+            self._add_policy(statement, ordinal, tenant)
+
+    def _add_policy(self, parsed: ParsedStatement, ordinal: int, tenant: str) -> None:
+        statement, est = parsed.statement, parsed.est
+        try:
+            traits = read_traits(_annotations(est), effect=est["effect"])
+        except AnnotationError as error:
+            self._documents.problem(statement.file, statement.line, f"policy: {error}")
+            return
+        name = traits.id or f"{statement.file}#{ordinal}"
+        if statement.file != BASE and name.startswith(("base/", "tenant/")):
+            message = f'policy: @id("{name}"): "base/" and "tenant/" are governd\'s'
+            self._documents.problem(statement.file, statement.line, message)
+        name = f"tenant/{tenant}/{name}" if tenant else name
+        owned = tuple(replace(one, policy_id=name) for one in traits.obligations)
+        traits = replace(traits, obligations=owned)
+        record = PolicyRecord(name, est["effect"], est, traits, statement, tenant)
+        self._source.policies.append(record)
+
+    def _add_schema(self, path: str) -> None:
+        text = self._documents.text(path)
+        try:
+            refuse_deep(path, text)
+        except PolicyError as error:
+            self._documents.problems.extend(error.problems)
+        self._source.schema = text
+
+    def _add_entities(self, path: str, tenant: str) -> None:
+        entities = self._documents.json(path)
+        if entities is None:
+            return
+        if not isinstance(entities, list):
+            self._documents.problem(path, 0, "must be a JSON array of Cedar entities")
+            return
+        for message in tenancy.entity_problems(self._source.manifest, tenant, entities):
+            self._documents.problem(path, 0, message)
+        self._source.entities[path] = entities
+
+    def _add_grants(self, path: str, tenant: str) -> None:
+        grants = self._documents.toml(path, Grants)
+        if grants is None:
+            return
+        for message in tenancy.grant_problems(self._source.manifest, tenant, grants.grant):
+            self._documents.problem(path, 0, message)
+        self._source.grants[path] = grants.grant
+
+    def _add_server(self, path: str) -> None:
+        entry = self._documents.model(path, ServerFile, self._documents.json(path))
+        if entry is None:
+            return
+        try:
+            server, problems = read_server(entry)
+        except RequestError as error:
+            self._documents.problem(path, self._documents.line_of(path, "spiffe_id"), str(error))
+            return
+        if server.name in self._source.servers:
+            problems.append(f"server: {server.name} is declared by another file, too")
+        for message in problems:
+            self._documents.problem(path, 0, message)
+        self._source.servers[server.name] = server
+
+    def _check_policies(self) -> None:
+        """What only the whole can tell of policies."""
+        first: dict[str, PolicyRecord] = {}
+        for policy in self._source.policies:
+            problems = list(
+                tenancy.policy_problems(self._source.manifest, policy.tenant, policy.est)
+            )
+            other = first.setdefault(policy.id, policy).statement
+            if other is not policy.statement:
+                place = f"{other.file}:{other.line}"
+                problems.append(f'policy: @id("{policy.id}"): {place} has the same id')
+            for message in problems:
+                self._documents.problem(policy.statement.file, policy.statement.line, message)
+
+    def _check_destructive(self) -> None:
+        """A grant of a tool that nobody declares is a misspelt one."""
+        servers = self._source.servers.values()
+        known = {tool.id for server in servers for tool in server.tools.values()}
+        for path, grants in self._source.grants.items():
+            for name in {name for grant in grants for name in grant.destructive} - known:
+                line = self._documents.line_of(path, json.dumps(name))
+                message = f"destructive: no tool {name} is declared under tools/"
+                self._documents.problem(path, line, message)
+
+
+def _annotations(est: Mapping[str, Any]) -> dict[str, str]:
+    """Annotations by name; one without a value has ``""``."""
+    return {name: value or "" for name, value in est.get("annotations", {}).items()}

@@ -1,0 +1,1 @@
+"""Thin servicers: convert, call one use case, convert back."""

@@ -1,0 +1,118 @@
+"""AdminService: the operator's questions."""
+
+import grpc
+
+from governd._proto.governd.v1 import admin_service_pb2, admin_service_pb2_grpc
+from governd.application.operate import CallerUsage, Component, Operator
+from governd.identity import SpiffeId
+from governd.policy.analysis import Explanation
+from governd.policy.arguments import ArgumentLimits
+from governd.services import convert
+
+_EFFECTS = {
+    "permit": admin_service_pb2.POLICY_EFFECT_PERMIT,
+    "forbid": admin_service_pb2.POLICY_EFFECT_FORBID,
+}
+
+
+class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
+    """governd.v1.AdminService."""
+
+    def __init__(self, operator: Operator, limits: ArgumentLimits) -> None:
+        """Takes the use case and the bounds of a question."""
+        self._operator = operator
+        self._limits = limits
+
+    async def Status(  # noqa: N802
+        self,
+        request: admin_service_pb2.StatusRequest,  # noqa: ARG002
+        context: grpc.aio.ServicerContext,  # noqa: ARG002
+    ) -> admin_service_pb2.StatusResponse:
+        """What this governd is and holds."""
+        status = self._operator.status()
+        message = admin_service_pb2.StatusResponse(
+            version=status.version,
+            ready=status.ready,
+            components=[_component(component) for component in status.components],
+            policy=convert.policy_info(status.policy),
+            policies=status.policies,
+            policy_problems=[convert.problem(problem) for problem in status.policy_problems],
+            listeners=status.listeners,
+            unsafe_settings=status.unsafe_settings,
+            serving_identity=status.serving_identity,
+            signing_identity=status.signing_identity,
+            identity_source=status.identity_source,
+            production=status.production,
+        )
+        message.started.FromDatetime(status.started)
+        return message
+
+    async def Explain(  # noqa: N802
+        self,
+        request: admin_service_pb2.ExplainRequest,
+        context: grpc.aio.ServicerContext,  # noqa: ARG002
+    ) -> admin_service_pb2.ExplainResponse:
+        """Answers a question and says why, and records nothing."""
+        caller = SpiffeId.parse(request.caller, field="caller")
+        question = convert.question(request.question, caller, self._limits)
+        explained, info = self._operator.explain(question)
+        message = convert.decision(explained.decision)
+        message.policy.CopyFrom(convert.policy_info(info))
+        return admin_service_pb2.ExplainResponse(
+            evaluation=message,
+            policies=[_explanation(item) for item in explained.policies],
+            undeclared_arguments=explained.undeclared,
+        )
+
+    async def Reload(  # noqa: N802
+        self,
+        request: admin_service_pb2.ReloadRequest,  # noqa: ARG002
+        context: grpc.aio.ServicerContext,  # noqa: ARG002
+    ) -> admin_service_pb2.ReloadResponse:
+        """Reads the policy source now."""
+        info, changed = await self._operator.reload()
+        return admin_service_pb2.ReloadResponse(policy=convert.policy_info(info), changed=changed)
+
+    async def ListCallers(  # noqa: N802
+        self,
+        request: admin_service_pb2.ListCallersRequest,  # noqa: ARG002
+        context: grpc.aio.ServicerContext,  # noqa: ARG002
+    ) -> admin_service_pb2.ListCallersResponse:
+        """Every caller that has a listener."""
+        return admin_service_pb2.ListCallersResponse(
+            callers=[_caller(usage) for usage in self._operator.callers()]
+        )
+
+
+def _component(value: Component) -> admin_service_pb2.ComponentStatus:
+    return admin_service_pb2.ComponentStatus(
+        name=value.name, ready=value.ready, detail=value.detail
+    )
+
+
+def _explanation(value: Explanation) -> admin_service_pb2.PolicyExplanation:
+    return admin_service_pb2.PolicyExplanation(
+        policy_id=value.policy.id,
+        effect=_EFFECTS[value.policy.effect],
+        applied=value.applied,
+        first_false=value.first_false,
+        error=value.error,
+        shadow=value.policy.traits.shadow,
+        file=value.policy.statement.file,
+        line=value.policy.statement.line,
+    )
+
+
+def _caller(value: CallerUsage) -> admin_service_pb2.CallerStatus:
+    message = admin_service_pb2.CallerStatus(
+        spiffe_id=str(value.caller.spiffe_id),
+        attestation=convert.ATTESTATIONS[value.caller.attestation],
+        listener=value.listener,
+        calls_in_flight=value.calls_in_flight,
+        calls=value.calls,
+        refused=value.refused,
+        tenant=value.tenant,
+    )
+    if value.idle_seconds is not None:
+        message.idle.CopyFrom(convert.duration(value.idle_seconds))
+    return message

@@ -1,0 +1,1 @@
+"""governd's main job, shown with real parts."""

@@ -1,0 +1,195 @@
+"""The parts of the demo: a repository, governd, and the MCP proxy, each a real process."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+BIN = Path(sys.executable).parent
+POLICY = Path(__file__).parent / "policy"
+READER = "spiffe://example.org/agent/reader"
+WRITER = "spiffe://example.org/agent/writer"
+SERVER = "spiffe://example.org/mcp/git"
+_START_SECONDS = 20.0
+_STOP_SECONDS = 15.0
+
+_CONFIG = """\
+# Development: every socket below belongs to one fixed identity.
+state_directory = "state"
+trust_domain = "example.org"
+
+[admin]
+socket = "admin.sock"
+
+[policy]
+directory = "policy"
+poll_interval_seconds = 0.2
+
+[metrics]
+address = "127.0.0.1:0"
+
+[log]
+decisions = "none"
+
+"""
+_LISTENER = """\
+[[listener]]
+name = "{name}"
+socket = "{name}.sock"
+spiffe_id = "{spiffe_id}"
+
+"""
+
+
+@dataclass(frozen=True)
+class World:
+    """Where everything is.
+
+    Attributes:
+        root: Scratch directory.
+    """
+
+    root: Path
+
+    @property
+    def repository(self) -> Path:
+        """The git repository that the MCP server works on."""
+        return self.root / "repository"
+
+    @property
+    def policy(self) -> Path:
+        """The policy directory, a copy that the demo edits."""
+        return self.root / "policy"
+
+    def governd_socket(self, name: str) -> Path:
+        """governd's socket for one workload."""
+        return self.root / f"{name}.sock"
+
+    def agent_socket(self, name: str) -> Path:
+        """The proxy's socket for one agent."""
+        return self.root / "mcp" / f"{name}.sock"
+
+    def git(self, *arguments: str) -> str:
+        """What git prints in the repository."""
+        done = subprocess.run(
+            ["git", "-C", str(self.repository), *arguments],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout.strip()
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """Every record of the decision log."""
+        lines = (self.root / "state" / "decisions.jsonl").read_text().splitlines()
+        return [json.loads(line) for line in lines]
+
+    def governd(self, *arguments: str) -> dict[str, Any]:
+        """What a verb of the command line prints, as JSON."""
+        done = subprocess.run(
+            [str(BIN / "governd"), *arguments, "--json"],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "GOVERND_ADMIN_SOCKET": str(self.root / "admin.sock")},
+        )
+        if not done.stdout:
+            raise RuntimeError(done.stderr)
+        parsed: dict[str, Any] = json.loads(done.stdout)
+        return parsed
+
+
+@contextmanager
+def running(root: Path) -> Iterator[World]:
+    """A world with everything started, and stopped at the end."""
+    world = World(root)
+    _make_repository(world)
+    shutil.copytree(POLICY, world.policy)
+    world.agent_socket("").parent.mkdir()
+    _write_config(world)
+    with ExitStack() as stack:
+        stack.enter_context(_governd(world))
+        _wait_for("governd", lambda: _is_healthy(world))
+        stack.enter_context(_proxy(world))
+        agents = [world.agent_socket(name) for name in ("reader", "writer")]
+        _wait_for("the MCP proxy", lambda: all(socket.exists() for socket in agents))
+        yield world
+
+
+def _make_repository(world: World) -> None:
+    world.repository.mkdir()
+    world.git("init", "--quiet", "--initial-branch", "main")
+    world.git("config", "user.name", "demo")
+    world.git("config", "user.email", "demo@example.org")
+    (world.repository / "README").write_text("A scratch repository.\n")
+    world.git("add", ".")
+    world.git("commit", "--quiet", "--message", "Begin")
+
+
+def _write_config(world: World) -> None:
+    identities = {"reader": READER, "writer": WRITER, "git": SERVER}
+    listeners = [_LISTENER.format(name=name, spiffe_id=i) for name, i in identities.items()]
+    (world.root / "governd.toml").write_text(_CONFIG + "".join(listeners))
+
+
+def _governd(world: World) -> AbstractContextManager[None]:
+    config = str(world.root / "governd.toml")
+    return _process(world, "governd", [str(BIN / "governd"), "run", "--config", config], {})
+
+
+def _proxy(world: World) -> AbstractContextManager[None]:
+    command = [
+        *(sys.executable, "-m", "demo.proxy"),
+        *("--repository", str(world.repository)),
+        *("--directory", str(world.agent_socket("").parent)),
+        *("--agent", READER, "--agent", WRITER),
+    ]
+    return _process(
+        world, "proxy", command, {"GOVERND_SOCKET": str(world.governd_socket("git"))}
+    )
+
+
+@contextmanager
+def _process(
+    world: World, name: str, command: list[str], environment: dict[str, str]
+) -> Iterator[None]:
+    """A process that is told to stop at the end; its output is kept in a file."""
+    with (world.root / f"{name}.log").open("wb") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=Path(__file__).parent.parent,
+            env={**os.environ, **environment},
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _is_healthy(world: World) -> bool:
+    command = [str(BIN / "governd"), "healthcheck", "--socket", str(world.root / "admin.sock")]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def _wait_for(what: str, ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not ready():
+        if time.monotonic() > deadline:
+            message = f"{what} does not start"
+            raise TimeoutError(message)
+        time.sleep(0.05)

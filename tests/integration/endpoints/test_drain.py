@@ -1,0 +1,104 @@
+"""Draining: nothing that has begun is lost, and everyone else is told to come back."""
+
+import asyncio
+from collections import Counter
+
+import grpc
+import grpc.aio
+from google.protobuf.wrappers_pb2 import StringValue
+
+from tests.integration.endpoints.doors import (
+    STREAM,
+    Door,
+    Echo,
+    OpenDoor,
+    ask,
+    refusal,
+    refused,
+)
+
+UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_call_in_flight_finishes_and_a_new_one_is_told_to_come_back(
+    open_door: OpenDoor,
+) -> None:
+    gate = asyncio.Event()
+
+    async def wait(text: str) -> str:
+        await gate.wait()
+        return text
+
+    door = await open_door(echo=Echo(wait))
+    async with door.channel() as channel:
+        begun = asyncio.ensure_future(ask(channel))
+        await door.echo.first_begun.wait()
+        drain = asyncio.ensure_future(door.listener.drain(grace=5.0))
+        await asyncio.sleep(0)
+        late = await refused(ask(channel))
+        assert (late.code, late.reason) == (UNAVAILABLE, "DRAINING")
+        assert late.retry_after is not None
+        gate.set()
+        assert await begun == "hello"
+        assert await drain == 0
+    assert not door.listener.path.exists()
+
+
+async def test_a_stream_is_ended_with_a_status_that_says_to_come_back(open_door: OpenDoor) -> None:
+    door = await open_door()
+    async with door.channel() as channel:
+        stream = channel.stream_stream(STREAM)()
+        await stream.write(StringValue(value="one").SerializeToString())
+        await stream.read()
+        drain = asyncio.ensure_future(door.listener.drain(grace=5.0))
+        found = await refused(stream.read())
+        assert (found.code, found.reason) == (UNAVAILABLE, "DRAINING")
+        await drain
+
+
+async def test_a_call_that_outlasts_the_grace_period_is_ended_with_a_status(
+    open_door: OpenDoor,
+) -> None:
+    async def never(text: str) -> str:
+        await asyncio.Event().wait()
+        return text
+
+    door = await open_door(echo=Echo(never))
+    async with door.channel() as channel:
+        stuck = asyncio.ensure_future(refused(ask(channel)))
+        await door.echo.first_begun.wait()
+        assert await door.listener.drain(grace=0.05) == 1
+        found = await stuck
+        assert (found.code, found.reason) == (UNAVAILABLE, "DRAINING")
+
+
+async def load(door: Door, outcomes: "Counter[str]", stop: asyncio.Event) -> None:
+    """Asks without pause, as an agent would, until governd is gone."""
+    async with door.channel() as channel:
+        while not stop.is_set():
+            try:
+                await ask(channel)
+            except grpc.aio.AioRpcError as error:
+                outcomes[f"{error.code().name} {refusal(error).reason}".strip()] += 1
+                stop.set()
+            else:
+                outcomes["OK"] += 1
+
+
+async def test_a_drain_under_load_loses_no_call_that_has_begun(open_door: OpenDoor) -> None:
+    async def work(text: str) -> str:
+        await asyncio.sleep(0.002)
+        return text
+
+    for attempt in range(5):
+        door = await open_door(echo=Echo(work), name=f"{attempt}.sock")
+        outcomes: Counter[str] = Counter()
+        clients = [
+            asyncio.ensure_future(load(door, outcomes, asyncio.Event())) for _ in range(16)
+        ]
+        await asyncio.sleep(0.1)
+        assert await door.listener.drain(grace=5.0) == 0
+        await asyncio.gather(*clients)
+        assert set(outcomes) <= {"OK", "UNAVAILABLE DRAINING", "UNAVAILABLE"}
+        assert outcomes["OK"] == door.echo.begun
+        assert outcomes["OK"] > 0

@@ -1,0 +1,70 @@
+"""The real neighbours that integration tests start, fetched once and kept.
+
+Nothing is installed: packages are unpacked into the user's cache directory, so neither
+root nor a clean machine is needed. A part that cannot be had fails the test that asked
+for it: a test that is skipped proves nothing.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+PROMETHEUS_VERSION = "2.42"
+
+
+def prometheus() -> Path:
+    """The ``prometheus`` program; ``promtool`` stands beside it."""
+    return _debian("prometheus", PROMETHEUS_VERSION) / "usr" / "bin" / "prometheus"
+
+
+def promtool() -> Path:
+    """The ``promtool`` program of the same package."""
+    return prometheus().with_name("promtool")
+
+
+def cache() -> Path:
+    """Where the parts are kept."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "governd" / "parts"
+
+
+def _debian(package: str, version: str) -> Path:
+    """The files of a Debian package, unpacked."""
+    home = cache() / f"{package}-{version}"
+    if home.is_dir():
+        return home
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
+        archive = _download(package, version, Path(scratch))
+        files = Path(scratch) / "files"
+        _run("dpkg-deb", "-x", str(archive), str(files), folder=Path(scratch))
+        if not home.is_dir():
+            shutil.move(files, home)  # whole or not at all
+    return home
+
+
+def _download(package: str, version: str, folder: Path) -> Path:
+    wanted = f"{package}={version}.*"
+    said = _run("apt-get", "download", wanted, folder=folder, check=False)
+    if not list(folder.glob("*.deb")):  # no package lists on this machine: use our own
+        lists = folder / "lists"
+        (lists / "partial").mkdir(parents=True)
+        settings = (f"Dir::State::lists={lists}", f"Dir::Cache={folder}", "APT::Sandbox::User=root")
+        options = [word for setting in settings for word in ("-o", setting)]
+        said = _run("apt-get", *options, "update", folder=folder, check=False)
+        said += _run("apt-get", *options, "download", wanted, folder=folder, check=False)
+    for archive in folder.glob("*.deb"):
+        return archive
+    pytest.fail(f"{package} {version} is not to be had from Debian's packages:\n{said}")
+
+
+def _run(*command: str, folder: Path, check: bool = True) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    said = done.stdout + done.stderr
+    if check and done.returncode:
+        pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{said}")
+    return said

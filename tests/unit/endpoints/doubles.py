@@ -1,0 +1,96 @@
+"""Stand-ins for what gRPC hands to the chain: no server, no socket."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import grpc
+import grpc.aio
+import structlog
+from google.rpc import error_details_pb2
+from google.rpc.status_pb2 import Status
+from prometheus_client import CollectorRegistry
+
+from governd.endpoints import calls
+from governd.endpoints.calls import Call
+from governd.endpoints.chain import Chain
+from governd.endpoints.limits import Admission
+from governd.observability.metrics import Metrics
+
+MESSAGE_BYTES = 64
+
+
+class Clock:
+    """Time that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Small numbers for every limit."""
+
+    calls_in_flight: int = 2
+    streams: int = 1
+    calls_per_second: float = 4.0
+    burst: int = 8
+
+
+@dataclass
+class Context:
+    """The part of ``grpc.aio.ServicerContext`` that the chain uses."""
+
+    status: tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]] | None = None
+    written: list[object] = field(default_factory=list)
+    set_to: int = 0
+
+    async def abort(
+        self,
+        code: grpc.StatusCode,
+        details: str,
+        trailing_metadata: tuple[tuple[str, bytes], ...] = (),
+    ) -> NoReturn:
+        self.status = (code, details, trailing_metadata)
+        self.set_to = code.value[0]
+        raise grpc.aio.AbortError
+
+    async def write(self, message: object) -> None:
+        self.written.append(message)
+
+    def code(self) -> int:
+        return self.set_to
+
+    @property
+    def error_info(self) -> error_details_pb2.ErrorInfo:
+        """The ErrorInfo in the status that was sent."""
+        assert self.status is not None
+        ((_, encoded),) = self.status[2]
+        return error_details_pb2.ErrorInfo.FromString(Status.FromString(encoded).details[0].value)
+
+
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry(), version="test", actions=("tools/call",))
+
+
+def chain(counted: Metrics | None = None) -> Chain:
+    return Chain(
+        message_bytes=MESSAGE_BYTES, metrics=counted or metrics(), log=structlog.get_logger("test")
+    )
+
+
+@contextmanager
+def a_call() -> Iterator[Call]:
+    """A call of the operator at hand."""
+    clock = Clock()
+    with calls.serving(Call(None, None, Admission(Limits(), clock()), clock)) as call:
+        yield call
+
+
+async def requests(*messages: bytes) -> AsyncIterator[bytes]:
+    for message in messages:
+        yield message

@@ -1,0 +1,192 @@
+"""Identity, drain and admission, before a message is read."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+import grpc
+import grpc.aio
+import pytest
+from google.protobuf.wrappers_pb2 import StringValue
+
+from governd.endpoints import calls
+from governd.endpoints.calls import Call
+from governd.endpoints.chain import Handler
+from governd.endpoints.interceptor import CallInterceptor
+from governd.endpoints.limits import Admission
+from governd.endpoints.methods import Methods
+from governd.identity import Attestation, Caller, SpiffeId
+from tests.unit.endpoints.doubles import Clock, Context, Limits, chain, metrics
+
+WRITER = Caller(SpiffeId.parse("spiffe://example.org/agent/writer"), Attestation.STATIC)
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@dataclass(frozen=True)
+class Details:
+    method: str = "/test/Unary"
+    invocation_metadata: Iterable[tuple[str, str | bytes]] = ()
+
+
+class Door:
+    """An interceptor with all its parts, and gRPC's way of calling it."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.metrics = metrics()
+        self.admission = Admission(Limits(), self.clock())
+        self.release = asyncio.Event()
+        self.seen: list[Call] = []
+        self.interceptor = CallInterceptor(
+            WRITER,
+            methods=Methods([self._register], chain(self.metrics)),
+            admission=self.admission,
+            metrics=self.metrics,
+            clock=self.clock,
+        )
+
+    def _register(self, server: Methods) -> None:
+        make: dict[str, Callable[..., Handler]] = {
+            "Unary": grpc.unary_unary_rpc_method_handler,
+            "Stream": grpc.unary_stream_rpc_method_handler,
+        }
+        codec = (StringValue.FromString, StringValue.SerializeToString)
+        handlers = {name: kind(self._serve, *codec) for name, kind in make.items()}
+        server.add_registered_method_handlers("test", handlers)
+
+    async def _serve(self, request: StringValue, context: Context) -> StringValue:
+        self.seen.append(calls.current())
+        await self.release.wait()
+        return request
+
+    def call(self, details: Details | None = None) -> "asyncio.Task[Context]":
+        return asyncio.ensure_future(self._call(details or Details()))
+
+    async def _call(self, details: Details) -> Context:
+        context = Context()
+        handler = await self.interceptor.intercept_service(_unused, details)
+        behaviours = (handler.unary_unary, handler.unary_stream, handler.stream_stream)
+        (behaviour,) = [each for each in behaviours if each is not None]
+        try:
+            await behaviour(b"", context)
+        except grpc.aio.AbortError:
+            return context
+        return context
+
+    def count(self, method: str, code: str) -> float | None:
+        labels = {"method": method, "grpc_code": code}
+        return self.metrics.registry.get_sample_value("governd_calls_total", labels)
+
+
+async def _unused(_details: object) -> Handler:
+    raise AssertionError
+
+
+async def begun(*tasks: Awaitable[object]) -> None:
+    """Lets calls run until they wait for their release."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def door() -> Door:
+    return Door()
+
+
+async def test_the_caller_is_the_listeners_whatever_the_metadata_says(door: Door) -> None:
+    forged = (("caller", "spiffe://example.org/admin"), ("spiffe-id", "spiffe://example.org/admin"))
+    door.release.set()
+    await door.call(Details(invocation_metadata=forged))
+    assert door.seen[0].caller is WRITER
+
+
+async def test_the_trace_context_comes_from_the_metadata(door: Door) -> None:
+    door.release.set()
+    await door.call(Details(invocation_metadata=(("traceparent", TRACEPARENT),)))
+    assert str(door.seen[0].trace) == TRACEPARENT
+
+
+async def test_a_call_holds_its_place_until_its_task_ends(door: Door) -> None:
+    task = door.call()
+    await begun()
+    assert door.admission.calls == 1
+    door.release.set()
+    await task
+    await begun()
+    assert door.admission.calls == 0
+    assert door.count("/test/Unary", "OK") == 1
+
+
+async def test_a_call_whose_message_never_comes_holds_a_place_and_gives_it_back(
+    door: Door,
+) -> None:
+    async def headers_only() -> None:
+        await door.interceptor.intercept_service(_unused, Details())
+        await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(headers_only())
+    await begun()
+    assert door.admission.calls == 1
+    task.cancel()
+    await begun()
+    assert door.admission.calls == 0
+    assert door.count("/test/Unary", "CANCELLED") == 1
+
+
+async def test_a_call_beyond_a_limit_is_refused_and_takes_no_place(door: Door) -> None:
+    tasks = [door.call() for _ in range(Limits().calls_in_flight)]
+    await begun()
+    refused = await door.call()
+    assert refused.error_info.reason == "CONCURRENCY_LIMITED"
+    await begun()
+    assert door.admission.calls == Limits().calls_in_flight
+    assert door.count("/test/Unary", "RESOURCE_EXHAUSTED") == 1
+    door.release.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_streams_are_counted_apart(door: Door) -> None:
+    stream = door.call(Details("/test/Stream"))
+    await begun()
+    assert (door.admission.calls, door.admission.streams) == (0, 1)
+    refused = await door.call(Details("/test/Stream"))
+    assert refused.error_info.reason == "STREAMS_LIMITED"
+    door.release.set()
+    await stream
+
+
+async def test_unknown_methods_use_up_the_rate_too(door: Door) -> None:
+    for _ in range(Limits().burst):
+        await door.call(Details("/nothing"))
+        await begun()
+    refused = await door.call()
+    assert refused.error_info.reason == "RATE_LIMITED"
+    assert door.count("other", "UNIMPLEMENTED") == Limits().burst
+
+
+async def test_a_drain_refuses_new_calls_and_lets_begun_ones_finish(door: Door) -> None:
+    task = door.call()
+    await begun()
+    drain = asyncio.ensure_future(door.interceptor.drain(grace=10.0))
+    await begun()
+    late = await door.call()
+    assert late.error_info.reason == "DRAINING"
+    assert not drain.done()
+    door.release.set()
+    assert (await task).status is None
+    assert await drain == 0
+
+
+async def test_a_drain_ends_streams_with_a_status_that_says_to_come_back(door: Door) -> None:
+    task = door.call(Details("/test/Stream"))
+    await begun()
+    await door.interceptor.drain(grace=10.0)
+    assert (await task).error_info.reason == "DRAINING"
+    assert door.admission.streams == 0
+
+
+async def test_what_outlasts_the_grace_period_is_ended_like_a_stream(door: Door) -> None:
+    task = door.call()
+    await begun()
+    assert await door.interceptor.drain(grace=0.0) == 1
+    assert (await task).error_info.reason == "DRAINING"

@@ -1,0 +1,49 @@
+"""Every name once, and documented."""
+
+import re
+from pathlib import Path
+
+from governd.observability import logs, names
+from governd.observability.names import Key, Kind
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
+
+
+def test_the_document_is_what_the_module_prints() -> None:
+    assert DOCUMENT.read_text() == names.document(), "run `make generate`"
+
+
+def test_every_metric_of_the_module_is_on_the_list() -> None:
+    defined = [value for value in vars(names).values() if isinstance(value, names.Metric)]
+    assert list(names.METRICS) == defined
+
+
+def test_metric_names_follow_the_conventions() -> None:
+    assert len({metric.name for metric in names.METRICS}) == len(names.METRICS)
+    for metric in names.METRICS:
+        assert re.fullmatch(r"governd(_[a-z]+)+", metric.name)
+        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
+        assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM)
+        assert metric.help.endswith(".")
+
+
+def test_no_label_names_a_caller_a_tool_or_an_argument() -> None:
+    labels = {label for metric in names.METRICS for label in metric.labels}
+    assert labels == {
+        "action_class",
+        "code",
+        "decision",
+        "grpc_code",
+        "method",
+        "outcome",
+        "reason",
+        "setting",
+        "version",
+    }
+
+
+def test_log_keys_are_words_with_a_meaning_and_none_looks_like_a_secret() -> None:
+    for key in Key:
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", key)
+        assert key.meaning.endswith(".")
+        assert logs.redact(None, "info", {str(key): "value"}) == {str(key): "value"}
