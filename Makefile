@@ -27,7 +27,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## See agents governed by a real MCP server; KEEP=1 stays up
-	@$(BIN)/python demo/run.py
+	@$(BIN)/python -m demo.run
 
 test: $(STAMP) ## Run unit, integration and conformance tests and the coverage gate
 	$(BIN)/pytest --cov --cov-report=term $(UNIT)

@@ -7,6 +7,8 @@ in on says who calls, and no message can change that.
 
 import argparse
 import asyncio
+import os
+import socket
 import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -49,8 +51,21 @@ async def main(arguments: Sequence[str]) -> None:
 
 async def _serve(agent: str, directory: Path, upstream: ClientSession, governd: AsyncClient) -> None:
     path = directory / f"{agent.rpartition('/')[2]}.sock"
-    config = uvicorn.Config(_app(agent, upstream, governd), uds=str(path), log_level="warning")
-    await uvicorn.Server(config).serve()
+    config = uvicorn.Config(_app(agent, upstream, governd), log_level="warning", ws="none")
+    with _bound(path) as listening:
+        await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def _bound(path: Path) -> socket.socket:
+    """A listening socket that only its owner may open: it is the agent's identity."""
+    listening = socket.socket(socket.AF_UNIX)
+    mask = os.umask(0o177)
+    try:
+        listening.bind(str(path))
+    finally:
+        os.umask(mask)
+    listening.listen()
+    return listening
 
 
 def _app(agent: str, upstream: ClientSession, governd: AsyncClient) -> Starlette:
@@ -59,7 +74,9 @@ def _app(agent: str, upstream: ClientSession, governd: AsyncClient) -> Starlette
     async def list_tools(
         _: ServerRequestContext[object], params: PaginatedRequestParams | None
     ) -> ListToolsResult:
-        return await upstream.list_tools(params=params)
+        # Not params itself: its _meta belongs to this connection's revision of MCP.
+        cursor = params.cursor if params is not None else None
+        return await upstream.list_tools(params=PaginatedRequestParams(cursor=cursor))
 
     async def call_tool(
         _: ServerRequestContext[object], params: CallToolRequestParams
@@ -68,7 +85,7 @@ def _app(agent: str, upstream: ClientSession, governd: AsyncClient) -> Starlette
 
     server = Server("git", on_list_tools=list_tools, on_call_tool=call_tool)
     server.middleware.append(PolicyMiddleware(governd, server="git", caller=lambda _: agent))
-    return server.streamable_http_app(transport_security=_SECURITY)
+    return server.streamable_http_app(json_response=True, transport_security=_SECURITY)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -176,6 +176,9 @@ def on_parent_exit(
 
 def _be_child(child_main: ChildMain, lifeline: int) -> None:
     """Runs the daemon and ends the process: the parent's stack must not unwind here."""
+    # gRPC's core reads this when it is imported. Its own lines are not JSON, and any
+    # caller can cause them.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     code = 1
     try:
         code = child_main(lifeline)

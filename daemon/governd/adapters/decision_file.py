@@ -61,6 +61,7 @@ class DecisionFile:
             if stat.st_size and not _ends_with_newline(self._path):
                 os.write(self._fd, b"\n")
         except OSError as error:
+            self._shut()
             message = f"decision log {self._path}: {error.strerror}"
             raise DecisionLogError(message) from error
 
@@ -88,11 +89,7 @@ class DecisionFile:
             self._syncing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._syncing
-        if self._fd >= 0:
-            with contextlib.suppress(OSError):
-                os.fdatasync(self._fd)
-            os.close(self._fd)
-            self._fd = -1
+        self._shut()
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -123,15 +120,26 @@ class DecisionFile:
             while view:
                 view = view[os.write(self._fd, view) :]
         except OSError:
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, size)
+            self._take_back(size)
             raise
         self._dirty = True
 
+    def _take_back(self, size: int) -> None:
+        try:
+            os.ftruncate(self._fd, size)
+        except OSError:
+            self._shut()  # whoever opens it anew ends the torn line
+
+    def _shut(self) -> None:
+        if self._fd < 0:
+            return
+        with contextlib.suppress(OSError):
+            os.fdatasync(self._fd)
+        os.close(self._fd)
+        self._fd = -1
+
     def _reopen(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        self._shut()
         try:
             self.open()
         except DecisionLogError as error:

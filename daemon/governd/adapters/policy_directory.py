@@ -1,11 +1,13 @@
 """A policy source in a directory, for example a mounted ConfigMap.
 
 Reads what ``policy.source`` wants, within limits, following symbolic links only as long
-as they stay inside (a ConfigMap's files are such links). A directory that changes while
-it is read is read again; one that does not come to rest is refused.
+as they stay inside (a ConfigMap's files and folders are such links). What cannot be
+looked into is refused: a forbid may be in it. A directory that changes while it is read
+is read again; one that does not come to rest is refused.
 """
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
@@ -66,34 +68,38 @@ class PolicyDirectory:
 
     def _scan(self) -> Iterator[tuple[str, int, int, int]]:
         total = 0
-        for count, (path, stat) in enumerate(self._walk(), 1):
-            total += stat.st_size
+        for count, (path, facts) in enumerate(self._walk(), 1):
+            total += facts.st_size
             if count > MAX_FILES or total > MAX_TOTAL_BYTES:
                 message = f"has more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes"
                 raise PolicyError([Problem(str(self._root), 0, message)])
-            yield path, stat.st_ino, stat.st_size, stat.st_mtime_ns
+            yield path, facts.st_ino, facts.st_size, facts.st_ctime_ns
 
     def _walk(self) -> Iterator[tuple[str, os.stat_result]]:
         root = self._root.resolve()
         if not root.is_dir():
             raise PolicyError([Problem(str(self._root), 0, "is not a directory")])
-        for folder, folders, names in os.walk(root):
+        for folder, folders, names in os.walk(root, onerror=_refuse_folder, followlinks=True):
+            here = Path(folder).relative_to(root)
             folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in names:
-                path = Path(folder, name)
-                relative = path.relative_to(root).as_posix()
+            for name in folders:
+                self._stat(root, (here / name).as_posix())
+            for relative in ((here / name).as_posix() for name in names):
                 if is_read(relative) or relative.endswith(".cedar"):
-                    yield relative, self._stat(root, path, relative)
+                    yield relative, self._stat(root, relative, wanted=stat.S_IFREG)
 
-    def _stat(self, root: Path, path: Path, relative: str) -> os.stat_result:
+    def _stat(self, root: Path, relative: str, *, wanted: int = stat.S_IFDIR) -> os.stat_result:
+        name = ascii(relative)[1:-1]
         try:
-            target = path.resolve(strict=True)
-            stat = target.stat()
+            target = (root / relative).resolve(strict=True)
+            facts = target.stat()
         except (OSError, RuntimeError) as error:
-            raise PolicyError([Problem(relative, 0, f"cannot be read: {error}")]) from error
+            raise PolicyError([Problem(name, 0, f"cannot be read: {error}")]) from error
         if not target.is_relative_to(root):
-            raise PolicyError([Problem(relative, 0, "is a link that leads out of the directory")])
-        return stat
+            raise PolicyError([Problem(name, 0, "is a link that leads out of the directory")])
+        if stat.S_IFMT(facts.st_mode) != wanted:
+            raise PolicyError([Problem(name, 0, "is not a plain file")])
+        return facts
 
     def _read(self, relative: str) -> bytes:
         try:
@@ -101,3 +107,7 @@ class PolicyDirectory:
                 return file.read(MAX_FILE_BYTES + 1)
         except OSError as error:
             raise PolicyError([Problem(relative, 0, f"cannot be read: {error}")]) from error
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise PolicyError([Problem(str(error.filename), 0, f"cannot be read: {error.strerror}")])

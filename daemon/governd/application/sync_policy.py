@@ -89,6 +89,7 @@ class PolicyKeeper:
             if self._source is None:
                 raise PolicyError(self.state.problems)
             before = self._clock()
+            self._signature = None  # a source that cannot be read is tried again
             try:
                 self._signature, policy = await asyncio.to_thread(self._load, self._source)
             except PolicyError as error:
@@ -133,7 +134,10 @@ class PolicyKeeper:
     def _accept(self, policy: CompiledPolicy, verified: float) -> bool:
         current = self.state.policy
         if current is not None and current.digest == policy.digest:
+            recovered = self.state.problems
             self.state = replace(self.state, verified=verified, problems=())
+            if recovered:
+                self._on_load(self.state)
             return False
         self.state = PolicyState(policy, self._epoch(), verified)
         self._on_load(self.state)

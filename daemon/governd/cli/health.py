@@ -44,7 +44,7 @@ def report(address: str | None, service: str, *, timeout: float, as_json: bool) 
         failure = str(error)
     if as_json:
         answer = {"socket": str(path), "service": service, "status": status, "error": failure}
-        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     elif failure:
         sys.stderr.write(f"governd: {failure}\n")
     else:

@@ -40,6 +40,7 @@ DRAIN_RETRY_SECONDS = 0.5
 """A successor answers on the same path within about this time."""
 
 _CODE_NAMES: dict[object, str] = {code.value[0]: code.name for code in grpc.StatusCode}
+_CODE_NAMES[None] = grpc.StatusCode.OK.name
 
 
 class FaultError(GoverndError):
@@ -200,4 +201,6 @@ def immediate(answer: "Callable[[Any, Context], Awaitable[None]]") -> Handler:
 
 
 def _code_name(context: Context) -> str:
-    return _CODE_NAMES.get(context.code(), grpc.StatusCode.UNKNOWN.name)
+    """Name of the status code set so far, which gRPC keeps in three forms."""
+    code: object = context.code()
+    return code.name if isinstance(code, grpc.StatusCode) else _CODE_NAMES.get(code, "UNKNOWN")

@@ -32,6 +32,7 @@ class Health:
     def __init__(self, servicer: aio.HealthServicer, gated: Sequence[str]) -> None:
         """Use ``create``."""
         self.ready = False
+        self._draining = False
         self._servicer = servicer
         self._gated = (_OVERALL, *gated)
 
@@ -54,14 +55,14 @@ class Health:
         health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
 
     async def set_ready(self, *, ready: bool) -> None:
-        """Says whether questions are answered from a policy."""
-        self.ready = ready
+        """Says whether questions are answered from a policy; no effect in a drain."""
+        self.ready = ready and not self._draining
         for service in self._gated:
             await self._servicer.set(service, _SERVING if ready else _NOT_SERVING)
 
     async def draining(self) -> None:
         """Says NOT_SERVING for everything, for good."""
-        self.ready = False
+        self.ready, self._draining = False, True
         await self._servicer.enter_graceful_shutdown()
 
 

@@ -36,6 +36,8 @@ Task = asyncio.Task[object]
 
 _STATUS_SECONDS = 1.0
 """For the status of calls that a drain had to end."""
+_QUIET_SECONDS = 0.05
+_QUIET_ROUNDS = 10
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -61,6 +63,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._metrics = metrics
         self._clock = clock
         self._open: dict[Task, tuple[Call, Method]] = {}
+        self._arrivals = 0
         self._draining = False
 
     async def intercept_service(
@@ -68,6 +71,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     ) -> Handler:
         """Finds the handler of one call: its method's, or one that refuses."""
         del continuation  # asks the server's own table, which is empty
+        self._arrivals += 1
         method = self._methods.find(handler_call_details.method)
         context = trace.from_metadata(handler_call_details.invocation_metadata)
         call = Call(self.caller, context, self._admission, self._clock)
@@ -117,6 +121,18 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         ended = self._end_early(lambda _method: True)
         await self._settled(_STATUS_SECONDS)
         return ended
+
+    async def quiet(self) -> None:
+        """After ``drain``: waits until no call has come for a moment, but not for long.
+
+        Between gRPC's own shutdown and the moment when a client hears of it, gRPC cancels
+        what arrives. Better that callers have heard from us by then.
+        """
+        for _ in range(_QUIET_ROUNDS):
+            before = self._arrivals
+            await asyncio.sleep(_QUIET_SECONDS)
+            if self._arrivals == before:
+                return
 
     def _end_early(self, which: Callable[[Method], bool]) -> int:
         """Cancels calls; the chain turns that into a status that says to come back."""

@@ -105,11 +105,11 @@ class Listener:
             ListenerError: The socket cannot be put there safely.
         """
         server = grpc.aio.server(interceptors=[self._interceptor], options=self._options)
-        bound = sockets.bind(self.path, self._mode, server.add_insecure_port)
-        await server.start()
-        self._server, self._socket = server, bound
+        self._socket = sockets.bind(self.path, self._mode, server.add_insecure_port)
+        self._server = server
         try:
-            bound.publish()
+            await server.start()
+            self._socket.publish()
         except OSError as error:
             await self.stop()
             message = f"socket {self.path}: cannot rename onto it: {error.strerror}"
@@ -126,6 +126,7 @@ class Listener:
         """
         self._withdraw()
         ended = await self._interceptor.drain(grace)
+        await self._interceptor.quiet()
         await self.stop()
         return ended
 

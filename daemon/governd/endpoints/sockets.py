@@ -30,7 +30,6 @@ from typing import NoReturn
 
 from governd.errors import ListenerError
 
-_PREFIX = ".governd-"
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _UMASK = 0o177
 _PROC_NET_UNIX = Path("/proc/net/unix")
@@ -106,21 +105,22 @@ def bind(path: Path, mode: int, listen: Listen) -> ListenerSocket:
 
 
 def connections() -> int:
-    """How many connections this process's network namespace has to governd's sockets.
+    """How many connections callers have to this process's listeners.
 
-    An accepted socket keeps the name its listener was bound to.
+    An accepted socket keeps the name its listener was bound to, not the one it was given.
     """
+    ours = f"/{_prefix()}"
     count = 0
     with _PROC_NET_UNIX.open() as table:
         for line in table:
             columns = line.split(maxsplit=7)
             if len(columns) == 8 and columns[5] == _CONNECTED:  # noqa: PLR2004
-                count += f"/{_PREFIX}" in columns[7]
+                count += ours in columns[7]
     return count
 
 
 def _bind(path: Path, mode: int, listen: Listen, directory: int) -> ListenerSocket:
-    temporary = f"{_PREFIX}{secrets.token_hex(8)}"
+    temporary = f"{_prefix()}{secrets.token_hex(8)}"
     try:
         with _umask(_UMASK):
             listen(f"unix:/proc/self/fd/{directory}/{temporary}")
@@ -130,6 +130,10 @@ def _bind(path: Path, mode: int, listen: Listen, directory: int) -> ListenerSock
         message = f"{path}: cannot bind: {error}"
         raise ListenerError(message) from error
     return ListenerSocket(path, temporary, directory, (found.st_dev, found.st_ino))
+
+
+def _prefix() -> str:
+    return f".governd-{os.getpid()}-"
 
 
 def _open_directory(path: Path) -> int:

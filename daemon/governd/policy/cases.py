@@ -89,7 +89,7 @@ class Case(_Table):
             RequestError: A field is malformed.
         """
         kind, _, name = self.resource.partition(":")
-        text = b"" if self.arguments is None else json.dumps(self.arguments).encode()
+        text = b"" if self.arguments is None else _json(self.arguments)
         return Question(
             subject=SpiffeId.parse(self.subject, field="subject"),
             action=parse_name(self.action, field="action"),
@@ -125,6 +125,15 @@ class CaseResult:
     name: str
     failures: tuple[str, ...]
     decision: Decision | None
+
+
+def _json(arguments: dict[str, Any]) -> bytes:
+    """What YAML can say and JSON cannot, a date for example, is refused."""
+    try:
+        return json.dumps(arguments).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"arguments: cannot be said in JSON: {error}"
+        raise RequestError(message, field="arguments") from error
 
 
 def run_case(policy: CompiledPolicy, case: Case) -> CaseResult:

@@ -13,13 +13,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cedarpy
 
 from governd.errors import PolicyError, Problem
 from governd.policy.entities import Entity, EntityGraph, Uid, add_grants, mentioned_entities
 from governd.policy.manifest import Manifest
+from governd.policy.records import entity_records
 from governd.policy.source import SCHEMA, PolicyRecord, PolicySource
 from governd.policy.tools import CALL, Server, Tool
 
@@ -100,13 +101,13 @@ def compile_policy(source: PolicySource, base_schema: str) -> CompiledPolicy:
     """
     schema = _schema(source, base_schema)
     _validate(source.policies, schema)
-    records = _records(source, schema)
+    records = entity_records(source, schema)
     actions = _actions(records)
     return CompiledPolicy(
         digest=source.digest,
         manifest=source.manifest,
         schema=schema,
-        actions=frozenset(action for action in actions if not action.startswith(CALL)),
+        actions=frozenset(action for action in actions if not f"{action}:".startswith(f"{CALL}:")),
         types=frozenset(_ENTITY_TYPE.findall(str(schema))),
         policies={policy.id: policy for policy in source.policies},
         sets=_sets(source),
@@ -143,63 +144,6 @@ def _validate(policies: list[PolicyRecord], schema: cedarpy.Schema) -> None:
         problems.append(Problem(*place, message))
     if problems or not result.validation_passed:
         raise PolicyError(problems or [Problem("policies", 0, "policy: does not validate")])
-
-
-def _records(source: PolicySource, schema: cedarpy.Schema) -> dict[Uid, Entity]:
-    """Every listed or derived entity, and the actions, normalised by Cedar."""
-    revoked = frozenset(source.manifest.revoked.subjects)
-    derived = list(_derived(source.servers.values(), revoked))
-    records: dict[Uid, Entity] = {}
-    problems: list[Problem] = []
-    for file, entities in [("tools", derived), *source.entities.items()]:
-        try:
-            text = json.dumps([_whole(entity) for entity in entities])
-            handle = cedarpy.Entities.from_json_str(text, schema, release_gil=True)
-        except ValueError as error:
-            problems.append(Problem(file, 0, f"entities: {error}"))
-            continue
-        for entity in json.loads(str(handle)):
-            uid = Uid(**entity["uid"])
-            if uid in records and uid.type != "Action":
-                problems.append(Problem(file, 0, f'{uid.type}::"{uid.id}" is stated twice'))
-            records[uid] = entity
-    if problems:
-        raise PolicyError(problems)
-    return records
-
-
-def _whole(entity: dict[str, Any]) -> dict[str, Any]:
-    """An agent with the attributes that governd adds, so that it conforms to the schema."""
-    if entity["uid"].get("type") != "Agent":
-        return {"attrs": {}, "parents": [], **entity}
-    return {"parents": [], **entity, "attrs": {"capabilities": [], "destructive": []}}
-
-
-def _derived(servers: Iterable[Server], revoked: frozenset[str]) -> Iterable[dict[str, Any]]:
-    for server in servers:
-        parents = [{"type": "Group", "id": "revoked"}] if str(server.spiffe_id) in revoked else []
-        requires = {name for tool in server.tools.values() for name in tool.requires}
-        yield {
-            "uid": {"type": "McpServer", "id": server.name},
-            "attrs": {"capabilities": sorted(requires)},
-            "parents": parents,
-        }
-        yield from (_tool_entity(tool) for tool in server.tools.values())
-
-
-def _tool_entity(tool: Tool) -> dict[str, Any]:
-    return {
-        "uid": {"type": "Tool", "id": tool.id},
-        "attrs": {
-            "name": tool.name,
-            "requires": list(tool.requires),
-            "destructive": tool.destructive,
-            "idempotent": tool.hints.idempotent,
-            "open_world": tool.hints.open_world,
-            "read_only": tool.hints.read_only,
-        },
-        "parents": [{"type": "McpServer", "id": tool.server}],
-    }
 
 
 def _actions(records: Mapping[Uid, Entity]) -> set[str]:

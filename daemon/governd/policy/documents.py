@@ -8,7 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -70,7 +70,7 @@ class Documents:
         """A TOML file as a model; ``None`` where it is not one."""
         try:
             value = tomllib.loads(self.text(path))
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:  # an integer too long is no TOMLDecodeError
             line = _TOML_LINE.search(str(error))
             self.problem(path, int(line[1]) if line else 0, f"is not TOML: {error}")
             return None
@@ -79,7 +79,9 @@ class Documents:
     def json(self, path: str) -> object:
         """A JSON file's value; ``None`` where it is not JSON."""
         try:
-            return json.loads(self.text(path), object_pairs_hook=_unique)
+            return json.loads(
+                self.text(path), object_pairs_hook=_unique, parse_constant=_no_constant
+            )
         except json.JSONDecodeError as error:
             self.problem(path, error.lineno, f"is not JSON: {error.msg.lower()}")
         except (ValueError, RecursionError) as error:
@@ -106,7 +108,7 @@ class Documents:
 
 
 def _said(message: str) -> str:
-    """pydantic's words in the style of ours."""
+    """Pydantic's words in the style of ours."""
     return message[:1].lower() + message[1:]
 
 
@@ -116,3 +118,8 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         message = "an object has a member twice"
         raise ValueError(message)
     return members
+
+
+def _no_constant(text: str) -> NoReturn:
+    message = f"{text} is not a number in JSON"
+    raise ValueError(message)

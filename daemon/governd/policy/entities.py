@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import cachetools
 import cedarpy
 
+from governd.errors import RequestError
 from governd.identity import SpiffeId
 from governd.policy.manifest import Grant
 
@@ -143,11 +144,14 @@ class EntityGraph:
     def record(self, uid: Uid, extra: Mapping[Uid, Entity] | None = None) -> Entity | None:
         """One entity; ``None`` where there is none of that name."""
         if uid.type == "Agent":
-            return self._agent(SpiffeId.parse(uid.id))
+            return self._agent(uid)
         return (extra or {}).get(uid) or self._records.get(uid)
 
-    def _agent(self, spiffe_id: SpiffeId) -> Entity:
-        uid = Uid("Agent", str(spiffe_id))
+    def _agent(self, uid: Uid) -> Entity | None:
+        try:
+            spiffe_id = SpiffeId.parse(uid.id)
+        except RequestError:
+            return None  # a file refers to what nobody can be
         listed = self._records.get(uid, {})
         parents = [*listed.get("parents", ()), *self._given_parents(spiffe_id)]
         holders = {uid, *self._ancestors(parents)}
@@ -204,6 +208,7 @@ def mentioned_entities(value: object) -> Iterator[Uid]:
             todo.extend(item)
         elif isinstance(item, dict):
             entity = item.get("__entity")
-            if isinstance(entity, dict):
+            # A record in a policy may have a member of that name, too.
+            if isinstance(entity, dict) and entity.keys() == {"type", "id"}:
                 yield Uid(entity["type"], entity["id"])
             todo.extend(item.values())

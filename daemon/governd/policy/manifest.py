@@ -110,7 +110,9 @@ class Manifest(_Table):
             for tenant in self.tenant
             for prefix in tenant.prefixes(self.trust_domain)
         ]
-        return [
+        names = [tenant.name for tenant in self.tenant]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        return [f"tenant: {name} is stated twice" for name in twice] + [
             f"tenant: {name} and {other} both cover {prefix}"
             for index, (prefix, name) in enumerate(owners)
             for base, other in owners[:index] + owners[index + 1 :]

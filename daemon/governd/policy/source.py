@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from governd.errors import PolicyError, RequestError
+from governd.errors import PolicyError, Problem, RequestError
 from governd.policy import tenancy
 from governd.policy.annotations import AnnotationError, Traits, read_traits
 from governd.policy.documents import Documents
@@ -117,6 +117,7 @@ def read_source(files: Mapping[str, bytes], base: str, *, unlisted: Iterable[str
     """
     read = {path: content for path, content in files.items() if is_read(path)}
     documents = Documents(read)
+    _check_names(files)
     for path in sorted(files.keys() - read):
         if path.endswith(".cedar"):
             documents.problem(path, 0, "is not read here: policies belong into policies/")
@@ -130,6 +131,14 @@ def read_source(files: Mapping[str, bytes], base: str, *, unlisted: Iterable[str
     _Reader(documents, source).read(base)
     documents.check()
     return source
+
+
+def _check_names(files: Iterable[str]) -> None:
+    """A name that is not text could be neither digested nor told to anybody."""
+    odd = [path for path in files if not path.isprintable()]
+    if odd:
+        message = "has a character in its name that is not printable"
+        raise PolicyError([Problem(ascii(path)[1:-1], 0, message) for path in sorted(odd)])
 
 
 def _check_files(documents: Documents, manifest: Manifest, unlisted: set[str]) -> None:

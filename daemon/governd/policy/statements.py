@@ -2,14 +2,15 @@
 
 Cedar's parser tells neither where a mistake stands nor survives deep nesting (it
 overflows the stack and takes the process with it), so the text is first cut at the
-semicolons that end policies and each piece is held to limits. The cut is checked:
+semicolons that end policies and each piece is held to limits. Comments end where Cedar's
+end, at a carriage return, too: a policy behind one must not be lost. The cut is checked:
 the parser must find exactly as many policies as there are pieces, one in each. Left to
 others: types (``compiler``), meaning of annotations (``annotations``).
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +20,13 @@ from governd.errors import PolicyError, Problem
 
 MAX_STATEMENT_CHARS = 16_384
 MAX_NESTING = 64
+MAX_PATH = 32
+"""Of ``a.b.c``: what ``has`` makes of a path grows with the square of its length."""
+MAX_JSON_DEPTH = 124
+"""Of a policy in Cedar's JSON form, of which Cedar reads 128 levels."""
+_TOO_DEEP = "has too many operators in a row, or is nested too deeply"
 _TOKEN = re.compile(
-    r"""(?P<string>"(?:[^"\\]|\\.)*")|(?P<comment>//[^\n]*)|(?P<open>[(\[{])"""
+    r"""(?P<string>"(?:[^"\\]|\\.)*")|(?P<comment>//[^\r\n]*)|(?P<open>[(\[{])"""
     r"""|(?P<close>[)\]}])|(?P<if>\bif\b)|(?P<end>;)|(?P<quote>")|(?P<word>[^\s"/()\[\]{};]+|/)""",
     re.DOTALL,
 )
@@ -54,6 +60,27 @@ class ParsedStatement:
     est: Mapping[str, Any]
 
 
+class _Meter:
+    """Measures how deep one policy is nested."""
+
+    def __init__(self) -> None:
+        self._depth = self._ifs = self._path = 0
+        self._dotted = False
+
+    def problem(self, token: "re.Match[str]") -> str:
+        """What is wrong from this token on; ``""`` for nothing."""
+        word = token[0] if token.lastgroup == "word" else ""
+        change = (token.lastgroup == "open") - (token.lastgroup == "close")
+        self._depth = max(0, self._depth + change)
+        self._ifs += token.lastgroup == "if"
+        goes_on = self._dotted or word.startswith(".")
+        self._path = word.count(".") + (self._path if goes_on else 0)
+        self._dotted = word.endswith(".")
+        if self._depth + self._ifs > MAX_NESTING:
+            return f"is nested deeper than {MAX_NESTING} levels"
+        return f"has a path of more than {MAX_PATH} names" if self._path > MAX_PATH else ""
+
+
 def split_statements(file: str, text: str) -> list[Statement]:
     """Cuts Cedar text into single policies.
 
@@ -62,35 +89,36 @@ def split_statements(file: str, text: str) -> list[Statement]:
             is too long or nested too deeply.
     """
     statements: list[Statement] = []
-    start, depth, nesting = -1, 0, 0
+    start, meter = -1, _Meter()
     for token in _tokens(file, text):
-        kind = token.lastgroup
-        if kind == "comment":
+        if token.lastgroup == "comment":
             continue
         start = token.start() if start < 0 else start
-        depth += (kind == "open") - (kind == "close")
-        nesting = max(nesting + (kind == "if"), depth)
-        if nesting > MAX_NESTING:
-            _refuse(file, text, start, f"is nested deeper than {MAX_NESTING} levels")
-        if kind == "end":
+        problem = meter.problem(token)
+        if problem:
+            _refuse(file, text, start, problem)
+        if token.lastgroup == "end":
             statements.append(_statement(file, text, start, token.end()))
-            start, depth, nesting = -1, 0, 0
+            start, meter = -1, _Meter()
     if start >= 0:
         _refuse(file, text, start, "does not end with a semicolon")
     return statements
 
 
 def refuse_deep(file: str, text: str) -> None:
-    """Holds any Cedar text, a schema for example, to the limit of nesting.
+    """Holds a Cedar schema to the limit of nesting, ``Set<Set<…>>`` included.
 
     Raises:
         PolicyError: It is nested too deeply.
     """
     depth = 0
     for token in _tokens(file, text):
-        depth += (token.lastgroup == "open") - (token.lastgroup == "close")
-        if depth > MAX_NESTING:
-            _refuse(file, text, token.start(), f"is nested deeper than {MAX_NESTING} levels")
+        if token.lastgroup in {"string", "comment"}:
+            continue
+        for char in token[0]:
+            depth = max(0, depth + (char in "([{<") - (char in ")]}>"))
+            if depth > MAX_NESTING:
+                _refuse(file, text, token.start(), f"is nested deeper than {MAX_NESTING} levels")
 
 
 def parse_statements(statements: list[Statement]) -> list[ParsedStatement]:
@@ -131,8 +159,27 @@ def _parse_one_by_one(statements: list[Statement]) -> list[ParsedStatement]:
 
 def _parse(text: str) -> list[Mapping[str, Any]]:
     """Static policies in the order of the text; raises ``ValueError``."""
-    policies = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+    try:
+        policies = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+    except RecursionError as error:
+        raise ValueError(_TOO_DEEP) from error
+    if any(_depth(est) > MAX_JSON_DEPTH for est in policies.values()):
+        raise ValueError(_TOO_DEEP)
     return [policies[key] for key in sorted(policies, key=_ordinal)]
+
+
+def _depth(est: object) -> int:
+    depth, level = 0, [est]
+    while level:
+        depth += 1
+        level = [child for item in level for child in _children(item)]
+    return depth
+
+
+def _children(item: object) -> Iterable[object]:
+    if isinstance(item, dict):
+        return item.values()
+    return item if isinstance(item, list) else ()
 
 
 def _ordinal(generated_id: str) -> int:

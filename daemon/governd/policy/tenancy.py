@@ -3,8 +3,8 @@
 A tenant's folder decides about the tenant's own callers and nothing else: it names no
 agents, groups or capabilities outside, and gives its agents nothing that the platform
 did not put under the tenant's name. Groups and capabilities of a tenant begin with its
-name and a slash. The platform, tenant ``""``, may say anything but what governd derives
-itself.
+name and a slash, and only its own are in them. The platform, tenant ``""``, may say
+anything but what governd derives itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,15 +14,16 @@ from governd.errors import RequestError
 from governd.identity import SpiffeId
 from governd.policy.manifest import Grant, Manifest
 
+_MEMBERS = ("uid", "parents", "attrs", "tags")
 _DERIVED_TYPES = frozenset({"Action", "McpServer", "Tool", "Resource", "Prompt", "Namespace"})
 
 
 def policy_problems(manifest: Manifest, tenant: str, est: Mapping[str, Any]) -> Iterator[str]:
-    """What a tenant's policy names that is not the tenant's."""
-    if not tenant:
-        return
-    for kind, name in _named(est):
-        if kind == "Agent" and not _covers(manifest, tenant, name):
+    """What a policy names that is nobody's name, or not the tenant's."""
+    for name in _named_agents(est):
+        if not _is_spiffe_id(name):
+            yield f'policy: names Agent::"{name}", which is not a SPIFFE ID'
+        elif tenant and not _covers(manifest, tenant, name):
             yield f'policy: names Agent::"{name}", which is outside tenant {tenant}'
 
 
@@ -34,6 +35,8 @@ def entity_problems(manifest: Manifest, tenant: str, entities: Iterable[Any]) ->
             yield 'an entity has no "uid" with "type" and "id"'
             continue
         kind, name = uid
+        for member in sorted(entity.keys() - _MEMBERS):
+            yield f'{kind}::"{name}": has the member "{member}", expected {", ".join(_MEMBERS)}'
         if kind in _DERIVED_TYPES:
             yield f'{kind}::"{name}": governd makes these itself, from tools/ and SPIFFE IDs'
         elif kind == "Agent":
@@ -41,7 +44,8 @@ def entity_problems(manifest: Manifest, tenant: str, entities: Iterable[Any]) ->
         elif tenant and not name.startswith(tenant + "/"):
             yield f'{kind}::"{name}": entities of tenant {tenant} begin with "{tenant}/"'
         if tenant:
-            yield from _parent_problems(tenant, name, entity)
+            yield from _reference_problems(manifest, tenant, uid, entity)
+        yield from _parent_problems(manifest, tenant, uid, entity)
 
 
 def grant_problems(manifest: Manifest, tenant: str, grants: Iterable[Grant]) -> Iterator[str]:
@@ -64,10 +68,15 @@ def grant_problems(manifest: Manifest, tenant: str, grants: Iterable[Grant]) -> 
 
 
 def _covers(manifest: Manifest, tenant: str, spiffe_id: str) -> bool:
+    return _is_spiffe_id(spiffe_id) and manifest.tenant_of(SpiffeId.parse(spiffe_id)) == tenant
+
+
+def _is_spiffe_id(text: str) -> bool:
     try:
-        return manifest.tenant_of(SpiffeId.parse(spiffe_id)) == tenant
+        SpiffeId.parse(text)
     except RequestError:
         return False
+    return True
 
 
 def _agent_problems(
@@ -84,12 +93,36 @@ def _agent_problems(
         yield f'Agent::"{name}": is outside tenant {tenant}'
 
 
-def _parent_problems(tenant: str, name: str, entity: Mapping[str, Any]) -> Iterator[str]:
+def _reference_problems(
+    manifest: Manifest, tenant: str, uid: tuple[str, str], entity: Mapping[str, Any]
+) -> Iterator[str]:
+    for other in _named_agents([entity.get("attrs"), entity.get("tags")]):
+        if not _covers(manifest, tenant, other):
+            yield f'{uid[0]}::"{uid[1]}": refers to Agent::"{other}", outside tenant {tenant}'
+
+
+def _parent_problems(
+    manifest: Manifest, tenant: str, uid: tuple[str, str], entity: Mapping[str, Any]
+) -> Iterator[str]:
+    kind, name = uid
     parents = entity.get("parents")
     for parent in parents if isinstance(parents, list) else ():
         group = _entity(parent)
-        if group is None or not group[1].startswith(tenant + "/"):
+        if group is None:
+            yield f'{kind}::"{name}": has a parent without "type" and "id"'
+        elif tenant and not group[1].startswith(tenant + "/"):
             yield f'"{name}": parents of a tenant\'s entities begin with "{tenant}/"'
+        elif not tenant and not _may_be_in(manifest, uid, group[1]):
+            yield f'{kind}::"{name}": is in "{group[1]}", which is for a tenant\'s own'
+
+
+def _may_be_in(manifest: Manifest, uid: tuple[str, str], group: str) -> bool:
+    """Whether a group is not a tenant's, or has this member by right."""
+    owner = group.partition("/")[0]
+    if "/" not in group or owner not in {tenant.name for tenant in manifest.tenant}:
+        return True
+    kind, name = uid
+    return _covers(manifest, owner, name) if kind == "Agent" else name.startswith(owner + "/")
 
 
 def _uid(entity: object) -> tuple[str, str] | None:
@@ -107,14 +140,14 @@ def _entity(value: object) -> tuple[str, str] | None:
     return None
 
 
-def _named(est: object) -> Iterator[tuple[str, str]]:
-    """Every entity that a policy names, in scope or conditions."""
-    todo = [est]
+def _named_agents(value: object) -> Iterator[str]:
+    """Every agent that a policy names in scope or conditions, or an entity refers to."""
+    todo = [value]
     while todo:
         item = todo.pop()
         if isinstance(item, list):
             todo.extend(item)
         elif isinstance(item, dict):
-            if item.keys() == {"type", "id"} and (found := _entity(item)):
-                yield found
+            if item.get("type") == "Agent" and isinstance(item.get("id"), str):
+                yield item["id"]
             todo.extend(item.values())

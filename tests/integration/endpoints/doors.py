@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias, cast
 
 import grpc
 import grpc.aio
@@ -128,10 +129,35 @@ async def build_door(path: Path, limits: Limits, servicer: Echo, mode: int = 0o6
     return Door(listener, admission, metrics, health, servicer)
 
 
+Send: TypeAlias = "Callable[..., grpc.aio.UnaryUnaryCall[bytes, bytes]]"
+OpenStream: TypeAlias = "Callable[..., grpc.aio.StreamStreamCall[bytes, bytes]]"
+Stream: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"
+
+
+def unary(channel: grpc.aio.Channel, method: str = UNARY) -> Send:
+    """A unary method that takes whatever bytes it is given."""
+    return cast("Send", channel.unary_unary(method))
+
+
+def stream(channel: grpc.aio.Channel, method: str = STREAM) -> Stream:
+    """Opens a bidirectional stream."""
+    return cast("OpenStream", channel.stream_stream(method))()
+
+
+async def read(call: Stream) -> str:
+    """The next answer of a stream."""
+    answer = await call.read()
+    assert isinstance(answer, bytes)
+    return StringValue.FromString(answer).value
+
+
+def message(text: str) -> bytes:
+    return StringValue(value=text).SerializeToString()
+
+
 async def ask(channel: grpc.aio.Channel, text: str = "hello", seconds: float = 5.0) -> str:
     """One unary call."""
-    raw = StringValue(value=text).SerializeToString()
-    answer = await channel.unary_unary(UNARY)(raw, timeout=seconds)
+    answer = await unary(channel)(message(text), timeout=seconds)
     return StringValue.FromString(answer).value
 
 
@@ -164,8 +190,8 @@ async def refused(call: Awaitable[object]) -> Refusal:
         await call
     except grpc.aio.AioRpcError as error:
         return refusal(error)
-    message = "the call was answered"
-    raise AssertionError(message)
+    why = "the call was answered"
+    raise AssertionError(why)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:

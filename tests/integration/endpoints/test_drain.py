@@ -1,20 +1,22 @@
 """Draining: nothing that has begun is lost, and everyone else is told to come back."""
 
 import asyncio
+import os
 from collections import Counter
 
 import grpc
 import grpc.aio
-from google.protobuf.wrappers_pb2 import StringValue
 
 from tests.integration.endpoints.doors import (
-    STREAM,
     Door,
     Echo,
     OpenDoor,
     ask,
+    message,
+    read,
     refusal,
     refused,
+    stream,
 )
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
@@ -41,17 +43,17 @@ async def test_a_call_in_flight_finishes_and_a_new_one_is_told_to_come_back(
         gate.set()
         assert await begun == "hello"
         assert await drain == 0
-    assert not door.listener.path.exists()
+    assert not await asyncio.to_thread(os.listdir, door.listener.path.parent)
 
 
 async def test_a_stream_is_ended_with_a_status_that_says_to_come_back(open_door: OpenDoor) -> None:
     door = await open_door()
     async with door.channel() as channel:
-        stream = channel.stream_stream(STREAM)()
-        await stream.write(StringValue(value="one").SerializeToString())
-        await stream.read()
+        call = stream(channel)
+        await call.write(message("one"))
+        assert await read(call) == "one"
         drain = asyncio.ensure_future(door.listener.drain(grace=5.0))
-        found = await refused(stream.read())
+        found = await refused(read(call))
         assert (found.code, found.reason) == (UNAVAILABLE, "DRAINING")
         await drain
 
@@ -93,9 +95,7 @@ async def test_a_drain_under_load_loses_no_call_that_has_begun(open_door: OpenDo
     for attempt in range(5):
         door = await open_door(echo=Echo(work), name=f"{attempt}.sock")
         outcomes: Counter[str] = Counter()
-        clients = [
-            asyncio.ensure_future(load(door, outcomes, asyncio.Event())) for _ in range(16)
-        ]
+        clients = [asyncio.ensure_future(load(door, outcomes, asyncio.Event())) for _ in range(16)]
         await asyncio.sleep(0.1)
         assert await door.listener.drain(grace=5.0) == 0
         await asyncio.gather(*clients)

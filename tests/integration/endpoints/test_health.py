@@ -1,22 +1,26 @@
 """The standard services of every listener."""
 
 import asyncio
+from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from tests.integration.endpoints.doors import OpenDoor, ask, refused
+from tests.integration.endpoints.doors import OpenDoor, ask, refused, unary, until
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
+def health_stub(channel: grpc.aio.Channel) -> Any:
+    return health_pb2_grpc.HealthStub(channel)
+
+
 async def check(channel: grpc.aio.Channel, service: str = "") -> int:
     request = health_pb2.HealthCheckRequest(service=service)
-    answer = await health_pb2_grpc.HealthStub(channel).Check(request)
-    return int(answer.status)
+    return int((await health_stub(channel).Check(request)).status)
 
 
 async def test_a_daemon_begins_not_ready_and_says_when_it_is(open_door: OpenDoor) -> None:
@@ -46,12 +50,14 @@ async def test_an_unknown_service_is_not_found(open_door: OpenDoor) -> None:
     door = await open_door()
     async with door.channel() as channel:
         assert (await refused(check(channel, "no.Such"))).code is grpc.StatusCode.NOT_FOUND
+    labels = {"method": "/grpc.health.v1.Health/Check", "grpc_code": "NOT_FOUND"}
+    await until(lambda: door.count("governd_calls_total", **labels) == 1)
 
 
 async def test_who_watches_sees_each_change_and_is_told_to_come_back(open_door: OpenDoor) -> None:
     door = await open_door()
     async with door.channel() as channel:
-        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        watch = health_stub(channel).Watch(health_pb2.HealthCheckRequest())
         assert (await watch.read()).status == NOT_SERVING
         await door.health.set_ready(ready=True)
         assert (await watch.read()).status == SERVING
@@ -65,7 +71,7 @@ async def test_who_watches_sees_each_change_and_is_told_to_come_back(open_door: 
 async def test_reflection_lists_the_services(open_door: OpenDoor) -> None:
     door = await open_door()
     async with door.channel() as channel:
-        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)  # type: ignore[arg-type]
         info = stub.ServerReflectionInfo()
         await info.write(reflection_pb2.ServerReflectionRequest(list_services=""))
         answer = await info.read()
@@ -81,5 +87,5 @@ async def test_what_the_standard_servicer_does_not_implement_is_unimplemented(
 ) -> None:
     door = await open_door()
     async with door.channel() as channel:
-        found = await refused(channel.unary_unary(f"/{service}")(b""))
+        found = await refused(unary(channel, f"/{service}")(b""))
     assert found.code is grpc.StatusCode.UNIMPLEMENTED

@@ -4,7 +4,7 @@ import os
 import secrets
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,7 @@ class Server:
 def server() -> Iterator[Server]:
     server = Server()
     yield server
+    server.close()
 
 
 def never_bound(address: str) -> None:
@@ -143,7 +144,12 @@ def test_a_dangling_symbolic_link_is_refused(directory: Path) -> None:
 @pytest.mark.parametrize("kind", ["file", "directory", "pipe"])
 def test_what_is_not_a_socket_is_never_replaced(directory: Path, kind: str) -> None:
     path = directory / "a.sock"
-    {"file": path.touch, "directory": path.mkdir, "pipe": lambda: os.mkfifo(path)}[kind]()
+    make: dict[str, Callable[[], None]] = {
+        "file": path.touch,
+        "directory": path.mkdir,
+        "pipe": lambda: os.mkfifo(path),
+    }
+    make[kind]()
     refuse(path, "is not a socket")
     assert path.exists()
 
@@ -239,11 +245,11 @@ def test_nothing_is_removed_where_the_directory_is_gone(directory: Path, server:
 
 
 def test_no_descriptor_leaks_whether_binding_works_or_not(directory: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     server = Server()
     bound = sockets.bind(directory / "a.sock", 0o660, server.listen)
     bound.publish()
     refuse(directory / "a.sock", "another process answers")
     bound.remove()
     server.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import grpc
 import grpc.aio
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from governd.endpoints import calls
 from governd.endpoints.calls import Call
-from governd.endpoints.chain import Chain
+from governd.endpoints.chain import Chain, Handler, behaviour
 from governd.endpoints.limits import Admission
 from governd.observability.metrics import Metrics
 
@@ -47,7 +47,7 @@ class Context:
 
     status: tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]] | None = None
     written: list[object] = field(default_factory=list)
-    set_to: int = 0
+    set_to: grpc.StatusCode | int | None = None
 
     async def abort(
         self,
@@ -56,13 +56,13 @@ class Context:
         trailing_metadata: tuple[tuple[str, bytes], ...] = (),
     ) -> NoReturn:
         self.status = (code, details, trailing_metadata)
-        self.set_to = code.value[0]
+        self.set_to = code
         raise grpc.aio.AbortError
 
     async def write(self, message: object) -> None:
         self.written.append(message)
 
-    def code(self) -> int:
+    def code(self) -> grpc.StatusCode | int | None:
         return self.set_to
 
     @property
@@ -89,6 +89,11 @@ def a_call() -> Iterator[Call]:
     clock = Clock()
     with calls.serving(Call(None, None, Admission(Limits(), clock()), clock)) as call:
         yield call
+
+
+async def run(handler: Handler, request: object, context: Context) -> Any:
+    """Calls a handler of any kind as gRPC does."""
+    return await behaviour(handler)(request, context)
 
 
 async def requests(*messages: bytes) -> AsyncIterator[bytes]:

@@ -1,7 +1,8 @@
 """The chain around servicers: sizes, parsing, errors, all four kinds of method."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -11,12 +12,18 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from governd.endpoints.chain import Handler
 from governd.errors import RequestError
-from tests.unit.endpoints.doubles import MESSAGE_BYTES, Context, a_call, chain, metrics, requests
+from tests.unit.endpoints.doubles import (
+    MESSAGE_BYTES,
+    Context,
+    a_call,
+    chain,
+    metrics,
+    requests,
+    run,
+)
 
-Servicer = Callable[[StringValue, Context], Awaitable[StringValue]]
 
-
-def unary(servicer: object) -> Handler:
+def unary(servicer: Callable[..., Any]) -> Handler:
     return grpc.unary_unary_rpc_method_handler(
         servicer, StringValue.FromString, StringValue.SerializeToString
     )
@@ -26,12 +33,12 @@ async def echo(request: StringValue, context: Context) -> StringValue:
     return request
 
 
-async def call(servicer: object, raw: bytes = b"") -> tuple[Context, str]:
+async def call(servicer: Callable[..., Any], raw: bytes = b"") -> tuple[Context, str]:
     """Calls a unary servicer through the chain; its context, and how the call ended."""
     context = Context()
     handler = chain().wrap("/test/Unary", unary(servicer))
     with a_call() as at_hand, pytest.raises(grpc.aio.AbortError):
-        await handler.unary_unary(raw, context)
+        await run(handler, raw, context)
     return context, at_hand.code
 
 
@@ -39,7 +46,7 @@ async def test_a_message_is_parsed_answered_and_serialised() -> None:
     handler = chain().wrap("/test/Unary", unary(echo))
     raw = StringValue(value="hello").SerializeToString()
     with a_call() as at_hand:
-        assert await handler.unary_unary(raw, Context()) == raw
+        assert await run(handler, raw, Context()) == raw
     assert at_hand.code == "OK"
 
 
@@ -48,7 +55,7 @@ async def test_a_message_of_exactly_the_limit_is_accepted() -> None:
     raw = StringValue(value="x" * (MESSAGE_BYTES - 2)).SerializeToString()
     assert len(raw) == MESSAGE_BYTES
     with a_call():
-        assert await handler.unary_unary(raw, Context()) == raw
+        assert await run(handler, raw, Context()) == raw
 
 
 async def test_an_oversized_message_is_refused_before_it_is_parsed() -> None:
@@ -114,11 +121,22 @@ async def test_a_servicers_own_abort_passes_unchanged() -> None:
     assert context.status == (grpc.StatusCode.NOT_FOUND, "unknown service", ())
 
 
+@pytest.mark.parametrize("code", [grpc.StatusCode.NOT_FOUND, 5])
+async def test_a_code_that_a_servicer_set_is_the_calls(code: grpc.StatusCode | int) -> None:
+    async def set_code(request: StringValue, context: Context) -> StringValue:
+        context.set_to = code
+        return request
+
+    with a_call() as at_hand:
+        await run(chain().wrap("/test/Unary", unary(set_code)), b"", Context())
+    assert at_hand.code == "NOT_FOUND"
+
+
 async def test_a_refusal_is_counted_by_its_reason() -> None:
     counted = metrics()
     handler = chain(counted).refusal(RequestError("no"))
     with a_call() as at_hand, pytest.raises(grpc.aio.AbortError):
-        await handler.stream_stream(None, Context())
+        await run(handler, None, Context())
     sample = counted.registry.get_sample_value(
         "governd_refusals_total", {"reason": "REQUEST_INVALID"}
     )
@@ -135,7 +153,7 @@ async def cancelled_call(draining: bool) -> tuple[Context, str, asyncio.Task[obj
 
     handler = chain().wrap("/test/Unary", unary(wait))
     with a_call() as at_hand:
-        task: asyncio.Task[object] = asyncio.ensure_future(handler.unary_unary(b"", context))
+        task: asyncio.Task[object] = asyncio.ensure_future(run(handler, b"", context))
         await asyncio.sleep(0)
         at_hand.draining = draining
         task.cancel()
@@ -169,7 +187,7 @@ async def test_a_stream_of_answers_is_written_one_by_one() -> None:
     )
     context, message = Context(), StringValue(value="again")
     with a_call() as at_hand:
-        await handler.unary_stream(message.SerializeToString(), context)
+        await run(handler, message.SerializeToString(), context)
     assert (context.written, at_hand.code) == ([message, message], "OK")
 
 
@@ -185,7 +203,7 @@ async def test_a_servicer_may_write_its_stream_to_the_context() -> None:
     )
     context = Context()
     with a_call():
-        await handler.unary_stream(b"", context)
+        await run(handler, b"", context)
     assert context.written == [StringValue()]
 
 
@@ -202,7 +220,7 @@ async def test_a_stream_of_requests_is_parsed_one_by_one() -> None:
     )
     sent = [StringValue(value=text).SerializeToString() for text in ("a", "b")]
     with a_call():
-        answer = await handler.stream_unary(requests(*sent), Context())
+        answer = await run(handler, requests(*sent), Context())
     assert StringValue.FromString(answer).value == "a+b"
 
 
@@ -221,5 +239,5 @@ async def test_a_bad_message_in_the_middle_of_a_stream_ends_it() -> None:
     )
     context = Context()
     with a_call() as at_hand, pytest.raises(grpc.aio.AbortError):
-        await handler.stream_stream(requests(b"", b"\xff", b""), context)
+        await run(handler, requests(b"", b"\xff", b""), context)
     assert (context.written, at_hand.code) == ([StringValue()], "INVALID_ARGUMENT")

@@ -1,7 +1,7 @@
 """Identity, drain and admission, before a message is read."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import grpc
@@ -16,16 +16,16 @@ from governd.endpoints.interceptor import CallInterceptor
 from governd.endpoints.limits import Admission
 from governd.endpoints.methods import Methods
 from governd.identity import Attestation, Caller, SpiffeId
-from tests.unit.endpoints.doubles import Clock, Context, Limits, chain, metrics
+from tests.unit.endpoints.doubles import Clock, Context, Limits, chain, metrics, run
 
 WRITER = Caller(SpiffeId.parse("spiffe://example.org/agent/writer"), Attestation.STATIC)
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Details:
     method: str = "/test/Unary"
-    invocation_metadata: Iterable[tuple[str, str | bytes]] = ()
+    invocation_metadata: tuple[tuple[str, str | bytes], ...] = ()
 
 
 class Door:
@@ -65,10 +65,8 @@ class Door:
     async def _call(self, details: Details) -> Context:
         context = Context()
         handler = await self.interceptor.intercept_service(_unused, details)
-        behaviours = (handler.unary_unary, handler.unary_stream, handler.stream_stream)
-        (behaviour,) = [each for each in behaviours if each is not None]
         try:
-            await behaviour(b"", context)
+            await run(handler, b"", context)
         except grpc.aio.AbortError:
             return context
         return context

@@ -5,6 +5,7 @@ wire: deadlines, absence, restart, errors and headers.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
@@ -98,7 +99,7 @@ async def test_malformed_answer_is_not_an_allow(tmp_path: Path, answer: bytes) -
     assert [type(each) for each in outcomes] == [MalformedAnswerError] * 2
 
 
-async def test_restart_is_bridged_within_the_deadline(governd: FakeGovernd, tmp_path: Path) -> None:
+def test_restart_is_bridged_within_the_deadline(governd: FakeGovernd, tmp_path: Path) -> None:
     governd.rule = lambda _: permit()
     path = tmp_path / "governd.sock"
     asking = futures.ThreadPoolExecutor(1)
@@ -106,6 +107,7 @@ async def test_restart_is_bridged_within_the_deadline(governd: FakeGovernd, tmp_
         with governd.serve(path):
             assert client.evaluate("tools/call", LOG).allowed
         answer = asking.submit(client.evaluate, "tools/call", LOG)
+        time.sleep(1)  # longer than all retries together: waiting for governd bridges it
         with governd.serve(path):
             assert answer.result(10).allowed
 

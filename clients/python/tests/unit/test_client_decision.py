@@ -1,6 +1,7 @@
 """What may be taken for an allow, and what never."""
 
 from datetime import timedelta
+from typing import TypeAlias
 
 import pytest
 from google.rpc import status_pb2
@@ -11,6 +12,7 @@ from governd_client import Decision, DecisionCode, DeniedError, MalformedAnswerE
 from governd_client._proto.governd.v1 import types_pb2
 from governd_client.testing import DECISION_ID, deny, permit
 
+Code: TypeAlias = "types_pb2.DecisionCode.ValueType"
 STEP_UP = types_pb2.Obligation(type="step-up", policy_id="p1", properties={"level": "2"})
 
 
@@ -23,15 +25,15 @@ def test_permit_is_allowed() -> None:
 
 @pytest.mark.parametrize("code", types_pb2.DecisionCode.DESCRIPTOR.values_by_number)
 def test_decision_true_with_a_code_other_than_permitted_is_a_deny(
-    code: "types_pb2.DecisionCode.ValueType",
+    code: Code,
 ) -> None:
     decision = Decision.from_proto(permit(code=code))
     assert decision.allowed is (types_pb2.DecisionCode.Name(code) == "DECISION_CODE_PERMITTED")
 
 
 @pytest.mark.parametrize("code", [0, 77])
-def test_unknown_code_is_a_deny_whatever_the_decision_says(
-    code: "types_pb2.DecisionCode.ValueType",
+def test_unknown_code_is_a_deny_whatever_else_is_said(
+    code: Code,
 ) -> None:
     for answer in (permit(code=code), deny(code=code)):
         decision = Decision.from_proto(answer)

@@ -1,0 +1,1 @@
+"""What governd costs and how fast it is; ``python -m bench``. The README has the method."""

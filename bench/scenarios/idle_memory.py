@@ -1,0 +1,39 @@
+"""What an idle governd occupies: the daemon, and with it the parent that restarts it.
+
+RSS counts shared pages in full, so for both processes together it is too high; PSS
+depends on who else shares. Each stands to the goal.
+"""
+
+import time
+from collections.abc import Iterator
+
+from bench.daemon import serving
+from bench.measure import Memory, Runs, memory
+from bench.results import Result
+from bench.scenario import Bench
+
+GOAL_MIB = 90
+IDLE_SECONDS = 5
+
+
+def run(bench: Bench) -> Iterator[Result]:
+    """Measures it with three listeners, 5 s after all of them answered."""
+    runs = [_once(bench) for _ in range(bench.effort.runs(3))]
+    alone, both = zip(*runs, strict=True)
+    yield _result("RSS of the daemon", [found.rss for found in alone])
+    yield _result("PSS of the daemon", [found.pss for found in alone])
+    yield _result("RSS of daemon and parent", [found.rss for found in both])
+    yield _result("PSS of daemon and parent", [found.pss for found in both])
+
+
+def _result(name: str, mib: list[float]) -> Result:
+    return Result(f"{name}, idle", Runs(mib), "MiB", goal=GOAL_MIB)
+
+
+def _once(bench: Bench) -> tuple[Memory, Memory]:
+    with serving(bench, listeners=3) as daemon:
+        time.sleep(bench.effort.seconds(IDLE_SECONDS))
+        alone = memory(daemon.pid)
+        both = alone + memory(daemon.parent.pid)
+    bench.say(f"daemon {alone.rss:.1f} MiB RSS, with its parent {both.rss:.1f} MiB")
+    return alone, both

@@ -1,0 +1,130 @@
+"""``governd explain``: why is it answered so?"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import click
+from rich.console import RenderableType
+
+from governd._proto.governd.v1 import admin_service_pb2
+from governd.cli import connection, evaluation, options, output, question
+
+_EFFECTS = {
+    admin_service_pb2.POLICY_EFFECT_PERMIT: "permit",
+    admin_service_pb2.POLICY_EFFECT_FORBID: "forbid",
+}
+
+
+@click.command(short_help="Show why a question is answered as it is.")
+@question.arguments
+@click.option("--caller", required=True, metavar="ID", help="SPIFFE ID of who would ask.")
+@options.admin_socket()
+@options.timeout()
+@options.as_json()
+def explain(
+    action: str,
+    resource: str,
+    call_arguments: str | None,
+    subject: str | None,
+    caller: str,
+    admin_socket: Path,
+    timeout: float,
+    *,
+    as_json: bool,
+) -> None:
+    """Show how a question of --caller would be answered now, and each policy's part in it.
+
+    Policies that decided come first; for each candidate that did not apply, the first part
+    of it that was false. Nothing is recorded. ACTION and RESOURCE are as for 'governd
+    evaluate'.
+
+    \b
+    Exit code: 0 explained (whatever the decision), 2 usage, 3 governd cannot be asked.
+    JSON: as for 'governd evaluate', and policies (each with policy_id, effect, determining,
+    applied, first_false, error, shadow, file, line) and undeclared_arguments.
+
+    \b
+    Examples:
+      governd explain --caller spiffe://example.org/agent/reader tools/list mcp_server:git
+      governd explain --caller spiffe://example.org/agent/writer \\
+          tools/call tool:git/git_commit --arguments '{"message": "wip"}'
+    """
+    request = admin_service_pb2.ExplainRequest(
+        caller=question.utf8(caller, "--caller"),
+        question=question.ask(action, resource, call_arguments, subject),
+    )
+    answer = connection.explain(admin_socket, request, timeout)
+    if as_json:
+        output.show_json(to_json(answer))
+    else:
+        output.show(*_words(answer))
+
+
+def to_json(answer: admin_service_pb2.ExplainResponse) -> dict[str, object]:
+    """The explanation under stable keys."""
+    reasons = set(answer.evaluation.reasons)
+    policies = [
+        {
+            "policy_id": one.policy_id,
+            "effect": _EFFECTS.get(one.effect, ""),
+            "determining": one.policy_id in reasons,
+            "applied": one.applied,
+            "first_false": one.first_false,
+            "error": one.error,
+            "shadow": one.shadow,
+            "file": one.file,
+            "line": one.line,
+        }
+        for one in answer.policies
+    ]
+    return {
+        **evaluation.as_json(answer.evaluation),
+        "policies": policies,
+        "undeclared_arguments": list(answer.undeclared_arguments),
+    }
+
+
+def _words(answer: admin_service_pb2.ExplainResponse) -> Iterator[RenderableType]:
+    reasons = set(answer.evaluation.reasons)
+    yield evaluation.headline(answer.evaluation)
+    yield output.facts(_facts(answer))
+    applied = [one for one in answer.policies if one.applied or one.policy_id in reasons]
+    others = [one for one in answer.policies if not (one.applied or one.policy_id in reasons)]
+    if applied:
+        rows = [_row(one, _part(one, reasons)) for one in applied]
+        yield output.table(["applied", "effect", "part", "at"], rows)
+    if others:
+        yield output.table(["did not apply", "effect", "first false", "at"], _rest(others))
+
+
+def _facts(
+    answer: admin_service_pb2.ExplainResponse,
+) -> Iterator[tuple[str, RenderableType]]:
+    yield from (row for row in evaluation.rows(answer.evaluation) if row[0] != "decided by")
+    if answer.undeclared_arguments:
+        names = ", ".join(answer.undeclared_arguments)
+        yield "undeclared", output.text(f"{names} (no policy sees them)", output.WARN)
+
+
+def _rest(
+    policies: Iterable[admin_service_pb2.PolicyExplanation],
+) -> Iterator[Sequence[RenderableType]]:
+    for one in policies:
+        failed = output.text(f"failed: {one.error}", output.BAD)
+        yield _row(one, failed if one.error else output.text(one.first_false))
+
+
+def _row(
+    one: admin_service_pb2.PolicyExplanation, third: RenderableType
+) -> Sequence[RenderableType]:
+    effect = f"{_EFFECTS.get(one.effect, '?')}{' (shadow)' if one.shadow else ''}"
+    place = f"{one.file}:{one.line}" if one.line else one.file
+    return one.policy_id, effect, third, output.text(place, output.DIM)
+
+
+def _part(one: admin_service_pb2.PolicyExplanation, reasons: set[str]) -> RenderableType:
+    if one.error:
+        return output.text(f"failed: {one.error}", output.BAD)
+    if one.policy_id in reasons:
+        return output.text("decided", output.STRONG)
+    return "would have, in force" if one.shadow else "overruled by a forbid"

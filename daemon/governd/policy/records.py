@@ -1,0 +1,96 @@
+"""The records of a policy's entities: those that its files list, those that are derived.
+
+Servers and tools come from ``tools/``, actions from the schema; Cedar holds all of them to
+the schema and brings them into one form. Left to others: what a record amounts to for one
+question (``entities``).
+"""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import cedarpy
+
+from governd.errors import PolicyError, Problem
+from governd.policy.entities import Entity, Uid
+from governd.policy.source import PolicySource
+from governd.policy.tools import Server, Tool
+
+
+def entity_records(source: PolicySource, schema: cedarpy.Schema) -> dict[Uid, Entity]:
+    """Every listed or derived entity, and the actions, normalised by Cedar.
+
+    Raises:
+        PolicyError: Entities do not fit the schema, or are stated twice; with each.
+    """
+    revoked = frozenset(source.manifest.revoked.subjects)
+    derived = list(_derived(source.servers.values(), revoked))
+    records: dict[Uid, Entity] = {}
+    problems: list[Problem] = []
+    for file, entities in [("tools", derived), *source.entities.items()]:
+        try:
+            handle = _handle(entities, schema)
+        except (ValueError, RecursionError) as error:
+            problems += [Problem(file, 0, said) for said in _unfit(entities, schema, error)]
+            continue
+        for entity in json.loads(str(handle)):
+            uid = Uid(**entity["uid"])
+            if uid in records and not f"::{uid.type}".endswith("::Action"):
+                problems.append(Problem(file, 0, f'{uid.type}::"{uid.id}" is stated twice'))
+            records[uid] = entity
+    if problems:
+        raise PolicyError(problems)
+    return records
+
+
+def _handle(entities: Iterable[dict[str, Any]], schema: cedarpy.Schema) -> cedarpy.Entities:
+    text = json.dumps([_whole(entity) for entity in entities])
+    return cedarpy.Entities.from_json_str(text, schema, release_gil=True)
+
+
+def _unfit(
+    entities: Iterable[dict[str, Any]], schema: cedarpy.Schema, error: Exception
+) -> list[str]:
+    """The entities that do not fit: Cedar does not name them, so each is tried alone."""
+    found: list[str] = []
+    for entity in entities:
+        try:
+            _handle([entity], schema)
+        except (ValueError, RecursionError) as alone:
+            kind, name = entity["uid"].get("type"), entity["uid"].get("id")
+            found.append(f'entities: {kind}::"{name}": {alone}')
+    return found or [f"entities: {error}"]
+
+
+def _whole(entity: dict[str, Any]) -> dict[str, Any]:
+    """An agent with the attributes that governd adds, so that it conforms to the schema."""
+    if entity["uid"].get("type") != "Agent":
+        return {"attrs": {}, "parents": [], **entity}
+    return {"parents": [], **entity, "attrs": {"capabilities": [], "destructive": []}}
+
+
+def _derived(servers: Iterable[Server], revoked: frozenset[str]) -> Iterable[dict[str, Any]]:
+    for server in servers:
+        parents = [{"type": "Group", "id": "revoked"}] if str(server.spiffe_id) in revoked else []
+        requires = {name for tool in server.tools.values() for name in tool.requires}
+        yield {
+            "uid": {"type": "McpServer", "id": server.name},
+            "attrs": {"capabilities": sorted(requires)},
+            "parents": parents,
+        }
+        yield from (_tool_entity(tool) for tool in server.tools.values())
+
+
+def _tool_entity(tool: Tool) -> dict[str, Any]:
+    return {
+        "uid": {"type": "Tool", "id": tool.id},
+        "attrs": {
+            "name": tool.name,
+            "requires": list(tool.requires),
+            "destructive": tool.destructive,
+            "idempotent": tool.hints.idempotent,
+            "open_world": tool.hints.open_world,
+            "read_only": tool.hints.read_only,
+        },
+        "parents": [{"type": "McpServer", "id": tool.server}],
+    }

@@ -1,0 +1,169 @@
+"""What an operator sees of a real daemon: logs, metrics, and a real Prometheus on them."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from governd._proto.governd.v1 import policy_service_pb2, policy_service_pb2_grpc, types_pb2
+from tests import parts
+from tests.integration.daemon_process import LISTENERS, ROOT, DaemonProcess, StartGovernd
+
+RULES = ROOT / "docs" / "prometheus" / "governd.rules.yaml"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+SPAN = "00f067aa0ba902b7"
+SECRET = "hunter2-do-not-log"
+METRICS = '[metrics]\naddress = "127.0.0.1:0"\n'
+
+
+def ask(daemon: DaemonProcess, tool: str, **metadata: str) -> types_pb2.Evaluation:
+    asked = policy_service_pb2.EvaluateRequest(
+        action=types_pb2.Action(name="tools/call"),
+        resource=types_pb2.Resource(type="tool", id=tool),
+        context=types_pb2.Context(arguments_json=json.dumps({"repo_path": SECRET}).encode()),
+    )
+    with grpc.insecure_channel(daemon.target("reader")) as channel:
+        stub = policy_service_pb2_grpc.PolicyServiceStub(channel)
+        return stub.Evaluate(asked, timeout=5, metadata=tuple(metadata.items())).evaluation
+
+
+def metrics_port(daemon: DaemonProcess) -> int:
+    return next(int(line["port"]) for line in daemon.log() if line["event"] == "metrics")
+
+
+def scrape(daemon: DaemonProcess) -> str:
+    url = f"http://127.0.0.1:{metrics_port(daemon)}/metrics"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+@pytest.mark.req("ob-1")
+def test_a_decision_s_log_line_joins_caller_trace_and_decision_and_holds_no_secret(
+    governd: StartGovernd,
+) -> None:
+    daemon = governd('[log]\ndecisions = "all"')
+    headers = {"traceparent": f"00-{TRACE}-{SPAN}-01", "authorization": f"Bearer {SECRET}"}
+    answer = ask(daemon, "git/git_status", **headers)
+    line = next(line for line in daemon.log() if line["event"] == "decision")
+    assert line["decision_id"] == answer.decision_id
+    assert line["caller"] == LISTENERS["reader"]
+    assert (line["trace_id"], line["span_id"]) == (TRACE, SPAN)
+    record = daemon.decisions()[-1]
+    assert (record["trace_id"], record["span_id"]) == (TRACE, SPAN)
+    assert SECRET not in daemon.stderr_file.read_text()
+    assert SECRET not in daemon.decision_log.read_text()
+
+
+def test_a_malformed_trace_context_is_ignored(governd: StartGovernd) -> None:
+    daemon = governd('[log]\ndecisions = "all"')
+    ask(daemon, "git/git_status", traceparent=f"00-{'0' * 32}-{SPAN}-01")
+    line = next(line for line in daemon.log() if line["event"] == "decision")
+    assert "trace_id" not in line
+
+
+def test_every_refusal_has_a_reason_and_a_metric(governd: StartGovernd) -> None:
+    daemon = governd("[limits]\nburst = 1\ncalls_per_second = 0.1\n" + METRICS)
+    ask(daemon, "git/git_status")
+    with pytest.raises(grpc.RpcError) as raised:
+        ask(daemon, "git/git_status")
+    assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert re.search(r'governd_refusals_total\{reason="RATE_LIMITED"\} 1\.0', scrape(daemon))
+
+
+@pytest.mark.req("ob-2")
+def test_what_callers_send_never_becomes_a_label(governd: StartGovernd) -> None:
+    daemon = governd(METRICS)
+    ask(daemon, "git/git_status")
+    before = scrape(daemon).count("\n")
+    for number in range(50):
+        ask(daemon, f"git/tool-{number}")
+    text = scrape(daemon)
+    assert "spiffe://" not in text
+    assert "tool-1" not in text
+    # One new code of a decision: unknown_resource.
+    assert text.count("\n") <= before + 1
+
+
+@contextmanager
+def running_prometheus(folder: Path, target: int) -> Iterator[int]:
+    """A real Prometheus that scrapes ``target`` and evaluates the shipped rules."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    (folder / "prometheus.yml").write_text(f"""
+global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+rule_files: [{RULES}]
+scrape_configs:
+  - job_name: governd
+    static_configs: [{{targets: ["127.0.0.1:{target}"]}}]
+""")
+    process = subprocess.Popen(
+        [
+            str(parts.prometheus()),
+            f"--config.file={folder}/prometheus.yml",
+            f"--storage.tsdb.path={folder}/data",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=(folder / "prometheus.log").open("w"),
+    )
+    try:
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def query(port: int, path: str, **parameters: str) -> dict[str, Any]:
+    url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                data: dict[str, Any] = json.load(answer)["data"]
+        except OSError:
+            data = {}
+        if data.get("result") or any(group["rules"] for group in data.get("groups", ())):
+            return data
+        assert time.monotonic() < deadline, f"Prometheus has no answer to {path} {parameters}"
+        time.sleep(0.2)
+
+
+@pytest.mark.req("ob-2")
+def test_a_real_prometheus_scrapes_and_checks_the_metrics_and_evaluates_the_rules(
+    governd: StartGovernd, tmp_path: Path
+) -> None:
+    daemon = governd(METRICS)
+    ask(daemon, "git/git_status")
+    promtool = str(parts.promtool())
+    subprocess.run([promtool, "check", "rules", str(RULES)], check=True, capture_output=True)
+    checked = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=scrape(daemon),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    with running_prometheus(tmp_path, metrics_port(daemon)) as port:
+        found = query(port, "query", query='governd_decisions_total{decision="allow"}')
+        assert found["result"][0]["value"][1] == "1"
+        assert query(port, "query", query="up")["result"][0]["value"][1] == "1"
+        groups = query(port, "rules")["groups"]
+        deadline = time.monotonic() + 20
+        while any(rule["health"] != "ok" for rule in groups[0]["rules"]):
+            assert time.monotonic() < deadline, groups
+            time.sleep(0.2)
+            groups = query(port, "rules")["groups"]
+        assert {rule["state"] for rule in groups[0]["rules"]} == {"inactive"}
