@@ -56,7 +56,8 @@ class Story:
     async def call(self, agent: Agent, tool: str, *, wanted: bool, **arguments: object) -> Outcome:
         """Lets an agent call a tool, and tells what came of it and why."""
         outcome = await agent.call(tool, repo_path=str(self.world.repository), **arguments)
-        record = self.world.decisions()[-1]
+        asked = {"type": "tool", "id": f"git/{tool}"}
+        record = [one for one in self.world.decisions() if one["resource"] == asked][-1]
         word = "[green]allowed[/green]" if outcome.allowed else "[red]refused[/red]"
         why = ", ".join(record["reasons"]) or record["code"].lower()
         shown = " ".join(f"{name}={value}" for name, value in arguments.items())

@@ -85,8 +85,8 @@ class Supervisor:
         """Runs until the child ends for good.
 
         Returns:
-            Its exit code; 128 and the signal's number where a signal ended it after it
-            was asked to stop.
+            Its exit code; 0 where it was asked to stop before it listened to signals, 128
+            and the signal's number where another signal ended it then.
         """
         # Blocked signals are taken one by one with sigtimedwait: no handler, no race.
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
@@ -102,7 +102,7 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(self._wait())
             os.close(self._lifeline)
             if self._stopping or code in _FINAL:
-                return code if code >= 0 else _SIGNALLED - code
+                return _exit_code(code)
             delay = self._backoff.delay(time.monotonic() - started)
             self._log(_restart_line(self._child, code, delay))
             if self._pause(delay):
@@ -182,6 +182,8 @@ def _be_child(child_main: ChildMain, lifeline: int) -> None:
     code = 1
     try:
         code = child_main(lifeline)
+    except KeyboardInterrupt:
+        code = 0  # asked to stop before it listened to signals, as in _exit_code
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
     except BaseException:  # noqa: BLE001  it ends here either way, and must be seen
@@ -190,6 +192,14 @@ def _be_child(child_main: ChildMain, lifeline: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _exit_code(code: int) -> int:
+    """The exit code for the parent, now that the child has ended for good."""
+    if -code in _FORWARDED:
+        # The daemon was asked to stop before it listened to signals: nothing had begun.
+        return 0
+    return code if code >= 0 else _SIGNALLED - code
 
 
 def _restart_line(pid: int, code: int, delay: float) -> dict[str, object]:

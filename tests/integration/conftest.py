@@ -1,7 +1,7 @@
-"""What integration tests share: real governds, each in a directory of its own.
+r"""What integration tests share: real governds, each in a directory of its own.
 
     def test_something(governd: StartGovernd) -> None:
-        daemon = governd('[leases]\\nmax_seconds = 5.0')
+        daemon = governd('[leases]\nmax_seconds = 5.0')
         with grpc.insecure_channel(daemon.target("reader")) as channel:
             ...
 

@@ -211,7 +211,10 @@ def test_a_confusable_or_aliased_tool_name_is_an_unknown_tool(
 
 
 def batch(
-    channel: grpc.Channel, *asked: policy_service_pb2.EvaluateRequest, semantic: str, **defaults: object
+    channel: grpc.Channel,
+    *asked: policy_service_pb2.EvaluateRequest,
+    semantic: str,
+    **defaults: object,
 ) -> list[types_pb2.Evaluation]:
     stub = policy_service_pb2_grpc.PolicyServiceStub(channel)
     message = policy_service_pb2.EvaluateBatchRequest(

@@ -108,16 +108,14 @@ scrape_configs:
   - job_name: governd
     static_configs: [{{targets: ["127.0.0.1:{target}"]}}]
 """)
-    process = subprocess.Popen(
-        [
-            str(parts.prometheus()),
-            f"--config.file={folder}/prometheus.yml",
-            f"--storage.tsdb.path={folder}/data",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ],
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "prometheus.log").open("w"),
-    )
+    command = [
+        str(parts.prometheus()),
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address=127.0.0.1:{port}",
+    ]
+    with (folder / "prometheus.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         yield port
     finally:

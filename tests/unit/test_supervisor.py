@@ -36,6 +36,11 @@ def test_a_restart_is_told_with_the_keys_of_all_log_lines(code: int, told: objec
     assert set(line) <= set(Key)
 
 
+@pytest.mark.parametrize(("code", "ours"), [(0, 0), (3, 3), (-15, 0), (-2, 0), (-9, 137)])
+def test_the_childs_end_becomes_our_exit_code(code: int, ours: int) -> None:
+    assert supervisor._exit_code(code) == ours
+
+
 def test_the_parent_imports_nothing_heavy() -> None:
     program = "import sys, governd.supervisor; print(*sys.modules)"
     run = subprocess.run(

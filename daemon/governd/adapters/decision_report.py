@@ -2,7 +2,7 @@
 
 from structlog.typing import FilteringBoundLogger
 
-from governd.audit.record import DecisionRecord
+from governd.application.evaluate import Answer
 from governd.observability.metrics import Metrics
 
 
@@ -16,28 +16,28 @@ class DecisionReport:
         self._allows = logged == "all"
         self._denies = logged in {"all", "deny"}
 
-    def decided(self, record: DecisionRecord) -> None:
+    def decided(self, answer: Answer) -> None:
         """Counts a decision, and logs it where that is wanted."""
-        decision = record.decision
+        decision = answer.decision
         self._metrics.decided(
             allow=decision.allowed,
             code=decision.code.name.lower(),
-            action=record.question.action,
-            seconds=record.latency_seconds,
+            action=answer.question.action,
+            seconds=answer.latency_seconds,
         )
         if self._allows if decision.allowed else self._denies:
-            self._write(record)
+            self._write(answer)
 
-    def _write(self, record: DecisionRecord) -> None:
+    def _write(self, answer: Answer) -> None:
         self._log.info(
             "decision",
-            decision_id=record.decision_id,
-            decision="allow" if record.decision.allowed else "deny",
-            code=record.decision.code.name,
-            subject=str(record.question.subject),
-            action=record.question.action,
-            resource_type=record.question.resource.type,
-            resource_id=record.question.resource.id,
-            reasons=list(record.decision.reasons),
-            latency_us=round(record.latency_seconds * 1e6),
+            decision_id=answer.decision_id,
+            decision="allow" if answer.decision.allowed else "deny",
+            code=answer.decision.code.name,
+            subject=str(answer.question.subject),
+            action=answer.question.action,
+            resource_type=answer.question.resource.type,
+            resource_id=answer.question.resource.id,
+            reasons=list(answer.decision.reasons),
+            latency_us=round(answer.latency_seconds * 1e6),
         )

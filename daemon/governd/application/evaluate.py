@@ -10,6 +10,8 @@ from governd.application.sync_policy import PolicyKeeper
 from governd.audit.ports import DecisionLog
 from governd.audit.record import DecisionRecord
 from governd.errors import DecisionLogError
+from governd.identity import Caller
+from governd.observability.trace import TraceContext
 from governd.policy.decision import Decision, DecisionCode, PolicyInfo
 from governd.policy.engine import decide
 from governd.policy.question import Question
@@ -22,20 +24,56 @@ class Answer:
 
     Attributes:
         decision_id: Of its record.
+        time: When it was decided, in seconds since the epoch.
+        caller: Who asked.
+        question: What was asked.
         decision: What was decided.
         policy: What decided.
+        latency_seconds: From the parsed question to the decision.
+        trace: The caller's trace context.
     """
 
     decision_id: str
+    time: float
+    caller: Caller
+    question: Question
     decision: Decision
     policy: PolicyInfo
+    latency_seconds: float
+    trace: TraceContext | None = None
+
+    def record(self) -> DecisionRecord:
+        """What is kept of it."""
+        question, decision, policy = self.question, self.decision, self.policy
+        return DecisionRecord(
+            decision_id=self.decision_id,
+            time=self.time,
+            caller=self.caller,
+            subject=question.subject,
+            asserted_by=question.asserted_by,
+            action=question.action,
+            resource_type=question.resource.type,
+            resource_id=question.resource.id,
+            arguments_digest=question.arguments.digest,
+            allowed=decision.allowed,
+            code=decision.code.name,
+            reasons=decision.reasons,
+            obligations=tuple(one.type for one in decision.obligations),
+            policy_digest=policy.digest,
+            bundle_version=policy.bundle_version,
+            epoch=policy.epoch,
+            age_seconds=policy.age_seconds,
+            latency_seconds=self.latency_seconds,
+            trace_id=self.trace.trace_id if self.trace else "",
+            span_id=self.trace.parent_span_id if self.trace else "",
+        )
 
 
 class DecisionObserver(Protocol):
     """Watches decisions, for metrics and logs."""
 
-    def decided(self, record: DecisionRecord) -> None:
-        """A decision was made and put on record."""
+    def decided(self, answer: Answer) -> None:
+        """A decision was made, put on record as far as possible, and is answered now."""
 
 
 class Evaluator:
@@ -78,11 +116,10 @@ class Evaluator:
         Raises:
             SubjectError: The subject is not the caller's to name.
         """
-        record = self.decide(call, question)
-        return (await self.put_on_record([record]))[0]
+        return (await self.put_on_record([self.decide(call, question)]))[0]
 
-    def decide(self, call: Call, question: Question) -> DecisionRecord:
-        """Decides, without putting it on record yet.
+    def decide(self, call: Call, question: Question) -> Answer:
+        """Decides; what comes of it must be put on record before it is answered.
 
         Raises:
             SubjectError: The subject is not the caller's to name.
@@ -91,16 +128,15 @@ class Evaluator:
         state = self._keeper.state
         check_subject(state.policy, question)
         info = state.info(start)
-        if state.policy is None:
-            decision = Decision(DecisionCode.NO_POLICY)
-        else:
+        decision = Decision(DecisionCode.NO_POLICY)
+        if state.policy is not None:
             decision = decide(
                 state.policy,
                 question,
                 age_seconds=info.age_seconds,
                 max_lease_seconds=self._max_lease,
             )
-        return DecisionRecord(
+        return Answer(
             decision_id=secrets.token_hex(16),
             time=self._wall_clock(),
             caller=call.workload,
@@ -108,25 +144,22 @@ class Evaluator:
             decision=decision,
             policy=info,
             latency_seconds=self._clock() - start,
-            trace_id=call.trace.trace_id if call.trace else "",
-            span_id=call.trace.parent_span_id if call.trace else "",
+            trace=call.trace,
         )
 
-    async def put_on_record(self, records: Sequence[DecisionRecord]) -> list[Answer]:
+    async def put_on_record(self, answers: Sequence[Answer]) -> Sequence[Answer]:
         """Writes decisions to the log; what is not on record is not permitted."""
         try:
-            await self._log.append([record.encode() for record in records])
-            logged = True
+            await self._log.append([answer.record().encode() for answer in answers])
         except DecisionLogError:
-            logged = False
-        final = records if logged else [self._without_log(record) for record in records]
-        for record in final:
-            self._observer.decided(record)
-        return [Answer(record.decision_id, record.decision, record.policy) for record in final]
+            answers = [self._without_log(answer) for answer in answers]
+        for answer in answers:
+            self._observer.decided(answer)
+        return answers
 
-    def _without_log(self, record: DecisionRecord) -> DecisionRecord:
-        decision = record.decision
+    def _without_log(self, answer: Answer) -> Answer:
+        decision = answer.decision
         if not decision.allowed or (self._unsafe and not decision.destructive):
-            return record
+            return answer
         refused = Decision(DecisionCode.LOG_UNAVAILABLE, destructive=decision.destructive)
-        return replace(record, decision=refused)
+        return replace(answer, decision=refused)

@@ -8,9 +8,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from governd.identity import Caller
-from governd.policy.decision import Decision, PolicyInfo
-from governd.policy.question import Question
+from governd.identity import Caller, SpiffeId
 
 FORMAT = 1
 
@@ -23,9 +21,21 @@ class DecisionRecord:
         decision_id: Also in the answer.
         time: Seconds since the epoch.
         caller: Who asked, and how that was established.
-        question: What was asked.
-        decision: What was answered.
-        policy: What decided.
+        subject: Who it was about.
+        asserted_by: The caller that named the subject; ``None`` where it asked about
+            itself.
+        action: What was asked for.
+        resource_type: What it was to be done to.
+        resource_id: Which one.
+        arguments_digest: ``sha-256:<hex>`` of the arguments; ``""`` for none.
+        allowed: The decision.
+        code: Why, for programs.
+        reasons: Ids of the determining policies.
+        obligations: Types of what must be done along with a permit.
+        policy_digest: Which policy decided.
+        bundle_version: Its number.
+        epoch: Of the decision.
+        age_seconds: Of the policy.
         latency_seconds: From the parsed question to the decision.
         trace_id: Of the caller's trace; ``""`` for none.
         span_id: Of the caller's span; ``""`` for none.
@@ -34,16 +44,26 @@ class DecisionRecord:
     decision_id: str
     time: float
     caller: Caller
-    question: Question
-    decision: Decision
-    policy: PolicyInfo
+    subject: SpiffeId
+    asserted_by: SpiffeId | None
+    action: str
+    resource_type: str
+    resource_id: str
+    arguments_digest: str
+    allowed: bool
+    code: str
+    reasons: tuple[str, ...]
+    obligations: tuple[str, ...]
+    policy_digest: str
+    bundle_version: int
+    epoch: str
+    age_seconds: float
     latency_seconds: float
     trace_id: str = ""
     span_id: str = ""
 
     def encode(self) -> bytes:
         """One line of JSON, without its line end."""
-        question, decision = self.question, self.decision
         return json.dumps(
             {
                 "format": FORMAT,
@@ -51,20 +71,20 @@ class DecisionRecord:
                 "time": datetime.fromtimestamp(self.time, UTC).isoformat(timespec="microseconds"),
                 "caller": str(self.caller.spiffe_id),
                 "attestation": self.caller.attestation.value,
-                "subject": str(question.subject),
-                "asserted_by": str(question.asserted_by) if question.asserted_by else None,
-                "action": question.action,
-                "resource": {"type": question.resource.type, "id": question.resource.id},
-                "arguments_digest": question.arguments.digest or None,
-                "decision": decision.allowed,
-                "code": decision.code.name,
-                "reasons": decision.reasons,
-                "obligations": [obligation.type for obligation in decision.obligations],
+                "subject": str(self.subject),
+                "asserted_by": str(self.asserted_by) if self.asserted_by else None,
+                "action": self.action,
+                "resource": {"type": self.resource_type, "id": self.resource_id},
+                "arguments_digest": self.arguments_digest or None,
+                "decision": self.allowed,
+                "code": self.code,
+                "reasons": self.reasons,
+                "obligations": self.obligations,
                 "policy": {
-                    "digest": self.policy.digest,
-                    "bundle_version": self.policy.bundle_version,
-                    "epoch": self.policy.epoch,
-                    "age_seconds": round(self.policy.age_seconds, 3),
+                    "digest": self.policy_digest,
+                    "bundle_version": self.bundle_version,
+                    "epoch": self.epoch,
+                    "age_seconds": round(self.age_seconds, 3),
                 },
                 "latency_us": round(self.latency_seconds * 1e6),
                 "trace_id": self.trace_id or None,

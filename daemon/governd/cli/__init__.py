@@ -14,7 +14,10 @@ def main() -> None:
     """Entry point of ``governd``."""
     from governd.cli import fast_path
 
-    code = fast_path.attempt(sys.argv[1:])
+    try:
+        code = fast_path.attempt(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)
     if code is None:
         from governd.cli.root import governd
 

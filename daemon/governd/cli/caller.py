@@ -7,27 +7,32 @@ from rich.console import RenderableType
 
 from governd._proto.governd.v1 import admin_service_pb2
 from governd.cli import connection, evaluation, options, output
+from governd.cli.root import LazyGroup
 from governd.cli.whoami import attestation_name
 
+VERBS = {"list": ("caller:list_", "List every caller that has a listener.")}
+"""As in ``root``."""
 
-@click.group(short_help="See who calls.")
+
+@click.group(cls=LazyGroup, verbs=VERBS, short_help="See who calls.")
 def caller() -> None:
     """See who calls."""
 
 
-@caller.command("list", short_help="List every caller that has a listener.")
+@click.command("list", short_help="List every caller that has a listener.")
 @options.admin_socket()
 @options.timeout()
 @options.as_json()
 def list_(admin_socket: Path, timeout: float, *, as_json: bool) -> None:
     """List every caller that has a listener, with its use of its limits.
 
-    \b
-    Exit code: 0 answered, 2 usage, 3 governd cannot be asked.
-    JSON: callers, each with spiffe_id, attestation, listener (its socket), tenant ("" for
-    none), calls_in_flight, calls, refused, idle_seconds (null: has not called).
+    Exit code:
+      0 answered, 2 usage, 3 governd cannot be asked.
 
-    \b
+    JSON:
+      callers, each with spiffe_id, attestation, listener (its socket), tenant ("" for
+      none), calls_in_flight, calls, refused, idle_seconds (null: has not called).
+
     Examples:
       governd caller list
       governd caller list --json | jq -r '.callers[] | select(.refused > 0).spiffe_id'
@@ -38,7 +43,15 @@ def list_(admin_socket: Path, timeout: float, *, as_json: bool) -> None:
     elif not answer.callers:
         output.show(output.text("no workload listener is open"))
     else:
-        headers = ["caller", "attested", "tenant", ">calls", ">open", ">refused", ">idle", "socket"]
+        headers = [
+            "caller and socket",
+            "attested",
+            "tenant",
+            ">calls",
+            ">open",
+            ">refused",
+            ">idle",
+        ]
         output.show(output.table(headers, [_row(one) for one in answer.callers]))
 
 
@@ -58,14 +71,14 @@ def to_json(one: admin_service_pb2.CallerStatus) -> dict[str, object]:
 
 def _row(one: admin_service_pb2.CallerStatus) -> list[RenderableType]:
     idle = output.duration(evaluation.seconds(one.idle)) if one.HasField("idle") else "never called"
+    socket = output.text(one.listener, output.DIM)
     refused = output.text(one.refused, output.WARN if one.refused else "")
     return [
-        output.text(one.spiffe_id, output.STRONG),
+        output.text(one.spiffe_id, output.STRONG).append("\n").append_text(socket),
         attestation_name(one.attestation),
         one.tenant or "-",
         str(one.calls),
         str(one.calls_in_flight),
         refused,
         idle,
-        output.text(one.listener, output.DIM),
     ]

@@ -44,7 +44,9 @@ def whoami(path: Path, timeout: float) -> identity_service_pb2.WhoAmIResponse:
     """Asks on a workload socket who calls."""
     request = identity_service_pb2.WhoAmIRequest()
     with _channel(path, timeout, _WORKLOAD) as channel:
-        return identity_service_pb2_grpc.IdentityServiceStub(channel).WhoAmI(request, timeout=timeout)
+        return identity_service_pb2_grpc.IdentityServiceStub(channel).WhoAmI(
+            request, timeout=timeout
+        )
 
 
 def explain(
@@ -66,7 +68,9 @@ def callers(path: Path, timeout: float) -> admin_service_pb2.ListCallersResponse
     """Asks on the admin socket who calls."""
     request = admin_service_pb2.ListCallersRequest()
     with _channel(path, timeout, _ADMIN) as channel:
-        return admin_service_pb2_grpc.AdminServiceStub(channel).ListCallers(request, timeout=timeout)
+        return admin_service_pb2_grpc.AdminServiceStub(channel).ListCallers(
+            request, timeout=timeout
+        )
 
 
 def reload(path: Path, timeout: float) -> admin_service_pb2.ReloadResponse:
@@ -86,6 +90,8 @@ def _channel(path: Path, timeout: float, wanted: str) -> Iterator[grpc.Channel]:
             try:
                 yield channel
             except grpc.RpcError as error:
+                if not isinstance(error, grpc.Call):
+                    raise
                 raise _failure(error, path, timeout, wanted) from error
 
 
@@ -97,10 +103,11 @@ def _check(path: Path) -> None:
         why = f"{path} is no socket" if path.exists() else f"no socket at {path}"
     except OSError as error:
         why = f"cannot reach {path}: {(error.strerror or str(error)).lower()}"
-    raise Failure(f"{why}; is governd running there? {_HINT}", exit_code=CANNOT_ASK)
+    message = f"{why}; is governd running there? {_HINT}"
+    raise Failure(message, exit_code=CANNOT_ASK)
 
 
-def _failure(error: grpc.RpcError, path: Path, timeout: float, wanted: str) -> Failure:
+def _failure(error: grpc.Call, path: Path, timeout: float, wanted: str) -> Failure:
     """What a failed call means for the person who made it."""
     code, details = error.code(), error.details() or ""
     reason = _reason(error)
@@ -108,15 +115,13 @@ def _failure(error: grpc.RpcError, path: Path, timeout: float, wanted: str) -> F
         message = "the policy source was refused, the last good policy stays in force"
         return Failure(message, exit_code=NO, report=details.splitlines())
     if reason:
-        said = f"governd refused the question: {details} ({reason})"
+        said = f"the question was refused: {details} ({reason})"
         usage = code is grpc.StatusCode.INVALID_ARGUMENT
         return Failure(said, exit_code=USAGE if usage else CANNOT_ASK)
     return Failure(_transport(code, details, path, timeout, wanted), exit_code=CANNOT_ASK)
 
 
-def _transport(
-    code: grpc.StatusCode, details: str, path: Path, timeout: float, wanted: str
-) -> str:
+def _transport(code: grpc.StatusCode, details: str, path: Path, timeout: float, wanted: str) -> str:
     match code:
         case grpc.StatusCode.UNAVAILABLE:
             return f"nothing answers on {path}; is governd running? {_HINT}"
@@ -128,7 +133,7 @@ def _transport(
             return f"the call failed with {code.name}: {details or 'no message'}"
 
 
-def _reason(error: grpc.RpcError) -> str:
+def _reason(error: grpc.Call) -> str:
     """The reason in governd's ErrorInfo; ``""`` where the error is not governd's own."""
     try:
         status = rpc_status.from_call(error)

@@ -32,13 +32,13 @@ def serve(config_file: str | None, lifeline: int) -> int:
     try:
         config = load_settings(config_file, os.environ)
     except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{error}\ngovernd: the configuration was refused\n")
         return supervisor.EX_CONFIG
     logs.configure(config.log.level, context=calls.log_context)
     try:
         uvloop.run(_run(App(config), lifeline))
     except (GoverndError, OSError) as error:
-        sys.stderr.write(f"governd cannot start: {error}\n")
+        sys.stderr.write(f"governd: cannot start: {error}\n")
         return supervisor.EX_CONFIG
     return 0
 

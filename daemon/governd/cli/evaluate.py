@@ -14,13 +14,13 @@ from governd.cli.failure import NO
 @options.timeout()
 @options.as_json()
 def evaluate(
+    *,
     action: str,
     resource: str,
     call_arguments: str | None,
     subject: str | None,
     socket: Path,
     timeout: float,
-    *,
     as_json: bool,
 ) -> int:
     """Ask whether the caller may do ACTION to RESOURCE.
@@ -29,18 +29,18 @@ def evaluate(
     RESOURCE is TYPE:ID, e.g. tool:git/git_commit, mcp_server:git or
     agent:spiffe://example.org/agent/writer. The answer goes on record like any other.
 
-    \b
-    Exit code: 0 allow, 1 deny, 2 usage, 3 governd cannot be asked (treat it as a deny).
-    JSON: decision (true or false), code, reasons (policy ids), obligations (each with
-    policy_id, type, properties), decision_id, policy (digest, bundle_version, epoch,
-    age_seconds), lease_seconds (null: not to be reused), shadow (decision, reasons; null
-    where shadow policies would change nothing).
+    Exit code:
+      0 allow, 1 deny, 2 usage, 3 governd cannot be asked (treat it as a deny).
 
-    \b
+    JSON:
+      decision (true or false), code, reasons (policy ids), obligations (each with
+      policy_id, type, properties), decision_id, policy (digest, bundle_version, epoch,
+      age_seconds), lease_seconds (null: not to be reused), shadow (decision, reasons; null
+      where shadow policies would change nothing).
+
     Examples:
       governd evaluate tools/list mcp_server:git
-      governd evaluate tools/call tool:git/git_commit \\
-          --arguments '{"repo_path": "/srv/repo", "message": "DEMO-1: add the plan"}'
+      governd evaluate tools/call tool:git/git_commit --arguments '{"message": "wip"}'
       governd evaluate tools/call tool:git/git_commit --arguments @call.json --json
     """
     request = question.ask(action, resource, call_arguments, subject)

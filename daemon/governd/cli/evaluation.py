@@ -8,6 +8,7 @@ from rich.text import Text
 
 from governd._proto.governd.v1 import types_pb2
 from governd.cli import output
+from governd.cli.printable import clean
 
 _MEANING = {
     "PERMITTED": "a permit applied and no forbid did",
@@ -21,6 +22,10 @@ _MEANING = {
     "POLICY_STALE": "the policy is older than its @max_staleness",
     "LOG_UNAVAILABLE": "the decision could not be put on record; see 'governd status'",
 }
+
+
+_SHOWN = len("sha-256:") + 12
+"""As much of a digest as tells policies apart; JSON has all of it."""
 
 
 def as_json(answer: types_pb2.Evaluation) -> dict[str, object]:
@@ -56,7 +61,7 @@ def headline(answer: types_pb2.Evaluation) -> Text:
     """Allow or deny, the code and what it means."""
     code = code_name(answer.code)
     line = verdict(allowed=answer.decision)
-    line.append(f"  {output.clean(code)}", style=output.STRONG)
+    line.append(f"  {clean(code)}", style=output.STRONG)
     return line.append(f"  {_MEANING.get(code, '')}", style=output.DIM)
 
 
@@ -72,7 +77,7 @@ def rows(answer: types_pb2.Evaluation) -> Iterator[tuple[str, RenderableType]]:
     if answer.HasField("shadow"):
         outcome = verdict(allowed=answer.shadow.decision)
         by = f" by {', '.join(answer.shadow.reasons)}" if answer.shadow.reasons else ""
-        yield "in shadow", outcome.append(output.clean(by))
+        yield "in shadow", outcome.append(clean(by))
     if answer.decision_id:
         yield "decision id", answer.decision_id
     yield "policy", policy_line(answer.policy)
@@ -83,7 +88,7 @@ def policy_line(policy: types_pb2.PolicyInfo) -> str:
     if not policy.digest:
         return "none"
     age = output.duration(seconds(policy.age))
-    return f"version {policy.bundle_version}, {policy.digest}, verified {age} ago"
+    return f"version {policy.bundle_version} ({policy.digest[:_SHOWN]}), verified {age} ago"
 
 
 def verdict(*, allowed: bool) -> Text:

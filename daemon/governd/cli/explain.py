@@ -1,10 +1,12 @@
 """``governd explain``: why is it answered so?"""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
 
 from governd._proto.governd.v1 import admin_service_pb2
 from governd.cli import connection, evaluation, options, output, question
@@ -22,6 +24,7 @@ _EFFECTS = {
 @options.timeout()
 @options.as_json()
 def explain(
+    *,
     action: str,
     resource: str,
     call_arguments: str | None,
@@ -29,7 +32,6 @@ def explain(
     caller: str,
     admin_socket: Path,
     timeout: float,
-    *,
     as_json: bool,
 ) -> None:
     """Show how a question of --caller would be answered now, and each policy's part in it.
@@ -38,16 +40,17 @@ def explain(
     of it that was false. Nothing is recorded. ACTION and RESOURCE are as for 'governd
     evaluate'.
 
-    \b
-    Exit code: 0 explained (whatever the decision), 2 usage, 3 governd cannot be asked.
-    JSON: as for 'governd evaluate', and policies (each with policy_id, effect, determining,
-    applied, first_false, error, shadow, file, line) and undeclared_arguments.
+    Exit code:
+      0 explained (whatever the decision), 2 usage, 3 governd cannot be asked.
 
-    \b
+    JSON:
+      as for 'governd evaluate', and policies (each with policy_id, effect, determining,
+      applied, first_false, error, shadow, file, line) and undeclared_arguments.
+
     Examples:
       governd explain --caller spiffe://example.org/agent/reader tools/list mcp_server:git
-      governd explain --caller spiffe://example.org/agent/writer \\
-          tools/call tool:git/git_commit --arguments '{"message": "wip"}'
+      governd explain --caller spiffe://example.org/agent/writer tools/call tool:git/git_commit
+      governd explain --caller "$ID" tools/call tool:git/git_commit --arguments @call.json
     """
     request = admin_service_pb2.ExplainRequest(
         caller=question.utf8(caller, "--caller"),
@@ -92,9 +95,12 @@ def _words(answer: admin_service_pb2.ExplainResponse) -> Iterator[RenderableType
     others = [one for one in answer.policies if not (one.applied or one.policy_id in reasons)]
     if applied:
         rows = [_row(one, _part(one, reasons)) for one in applied]
-        yield output.table(["applied", "effect", "part", "at"], rows)
+        yield output.gap()
+        yield output.table(["applied", "effect", "at"], rows)
     if others:
-        yield output.table(["did not apply", "effect", "first false", "at"], _rest(others))
+        rows = [_row(one, output.text(f"false: {one.first_false}")) for one in others]
+        yield output.gap()
+        yield output.table(["did not apply", "effect", "at"], rows)
 
 
 def _facts(
@@ -106,25 +112,16 @@ def _facts(
         yield "undeclared", output.text(f"{names} (no policy sees them)", output.WARN)
 
 
-def _rest(
-    policies: Iterable[admin_service_pb2.PolicyExplanation],
-) -> Iterator[Sequence[RenderableType]]:
-    for one in policies:
-        failed = output.text(f"failed: {one.error}", output.BAD)
-        yield _row(one, failed if one.error else output.text(one.first_false))
-
-
-def _row(
-    one: admin_service_pb2.PolicyExplanation, third: RenderableType
-) -> Sequence[RenderableType]:
+def _row(one: admin_service_pb2.PolicyExplanation, why: Text) -> Sequence[RenderableType]:
     effect = f"{_EFFECTS.get(one.effect, '?')}{' (shadow)' if one.shadow else ''}"
     place = f"{one.file}:{one.line}" if one.line else one.file
-    return one.policy_id, effect, third, output.text(place, output.DIM)
-
-
-def _part(one: admin_service_pb2.PolicyExplanation, reasons: set[str]) -> RenderableType:
     if one.error:
-        return output.text(f"failed: {one.error}", output.BAD)
+        why = output.text(f"failed: {one.error}", output.BAD)
+    policy = Group(output.text(one.policy_id, output.STRONG), Padding(why, (0, 0, 0, 2)))
+    return policy, effect, output.text(place, output.DIM)
+
+
+def _part(one: admin_service_pb2.PolicyExplanation, reasons: set[str]) -> Text:
     if one.policy_id in reasons:
-        return output.text("decided", output.STRONG)
-    return "would have, in force" if one.shadow else "overruled by a forbid"
+        return output.text("decided")
+    return output.text("would count if it were in force" if one.shadow else "overruled by a forbid")

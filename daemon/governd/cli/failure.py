@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from governd.cli.output import clean
+from governd.cli.printable import clean
 
 NO = 1
 USAGE = 2
@@ -26,7 +26,7 @@ class Failure(click.ClickException):
     def __init__(self, message: str, *, exit_code: int, report: Sequence[str] = ()) -> None:
         """Takes a message in lower case that says what to do next."""
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc] # click looks at the instance
         self.report = tuple(report)
 
 
@@ -42,5 +42,10 @@ def line_of(error: click.ClickException) -> str:
     message = " ".join(error.format_message().split())
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "governd"
-        message = f"{message[:1].lower()}{message[1:].rstrip('.')}; see '{path} --help'"
+        message = f"{_lower_first(message).rstrip('.')}; see '{path} --help'"
     return clean(f"governd: {message}")
+
+
+def _lower_first(message: str) -> str:
+    """A sentence's beginning in lower case; a name in capitals stays as it is."""
+    return message[:1].lower() + message[1:] if message[1:2].islower() else message

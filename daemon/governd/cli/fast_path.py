@@ -32,11 +32,11 @@ def attempt(arguments: Sequence[str]) -> int | None:
 def read_options(
     arguments: Sequence[str], names: set[str], flags: frozenset[str] | set[str] = frozenset()
 ) -> dict[str, str] | None:
-    """Options by name; ``None`` where there is anything else or anything twice."""
+    """Options by name; ``None`` where there is anything else, empty or twice."""
     options: dict[str, str] = {}
     words = iter(arguments)
     for name, value in _pairs(words, names, flags):
-        if value is None or name in options:
+        if not value or name in options:
             return None
         options[name] = value
     return options
@@ -48,7 +48,7 @@ def _pairs(
     for word in words:
         name, equals, value = word.partition("=")
         if word in flags:
-            yield word, ""
+            yield word, "yes"
         elif name not in names:
             yield word, None
         elif equals:

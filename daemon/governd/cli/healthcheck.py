@@ -36,11 +36,12 @@ def healthcheck(socket: Path, service: str, timeout: float, *, as_json: bool) ->
     for a service that needs no policy: governd.v1.IdentityService on a workload's socket,
     governd.v1.AdminService on the admin socket.
 
-    \b
-    Exit code: 0 serving, 1 not serving or no answer, 2 usage.
-    JSON: socket, service, status (a status of grpc.health.v1, or UNREACHABLE), error.
+    Exit code:
+      0 serving, 1 not serving or no answer, 2 usage.
 
-    \b
+    JSON:
+      socket, service, status (a status of grpc.health.v1, or UNREACHABLE), error.
+
     Examples:
       governd healthcheck
       governd healthcheck --socket unix:///run/governd/writer.sock --timeout 1

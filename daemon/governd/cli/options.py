@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar, override
+from typing import TypeVar
 
 import click
 
@@ -12,18 +12,17 @@ TIMEOUT_SECONDS = 5.0
 _MOST_SECONDS = 3600.0
 
 _F = TypeVar("_F", bound=Callable[..., object])
-Decorator = Callable[[_F], _F]
 
 
-class SocketType(click.ParamType):
+class SocketType(click.ParamType[Path]):
     """The path of a Unix socket, as ``/path`` or ``unix:///path``."""
 
     name = "path"
 
-    @override
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> Path:
+        """Parses what was given, or says what was expected."""
         if isinstance(value, Path):
             return value
         try:
@@ -32,7 +31,7 @@ class SocketType(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-def socket() -> Decorator[_F]:
+def socket() -> Callable[[_F], _F]:
     """``--socket``: the caller's own socket."""
     return click.option(
         "--socket",
@@ -45,7 +44,7 @@ def socket() -> Decorator[_F]:
     )
 
 
-def admin_socket() -> Decorator[_F]:
+def admin_socket() -> Callable[[_F], _F]:
     """``--admin-socket``: the operator's socket."""
     return click.option(
         "--admin-socket",
@@ -58,7 +57,7 @@ def admin_socket() -> Decorator[_F]:
     )
 
 
-def timeout(default: float = TIMEOUT_SECONDS) -> Decorator[_F]:
+def timeout(default: float = TIMEOUT_SECONDS) -> Callable[[_F], _F]:
     """``--timeout``: how long the whole question may take."""
     return click.option(
         "--timeout",
@@ -70,12 +69,12 @@ def timeout(default: float = TIMEOUT_SECONDS) -> Decorator[_F]:
     )
 
 
-def as_json() -> Decorator[_F]:
+def as_json() -> Callable[[_F], _F]:
     """``--json``: one JSON object instead of words."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-def config() -> Decorator[_F]:
+def config() -> Callable[[_F], _F]:
     """``--config``: the configuration file."""
     return click.option(
         "--config",

@@ -5,7 +5,6 @@ characters are shown, not obeyed, and rich reads no markup in it.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import click
@@ -14,16 +13,12 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+from governd.cli.printable import clean
+
 _PIPE_COLUMNS = 160
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 GOOD, BAD, WARN, DIM, STRONG = "green", "bold red", "yellow", "dim", "bold"
-
-
-def clean(text: str) -> str:
-    """Text with its control and direction characters shown as escapes."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def text(words: object, style: str = "") -> Text:
@@ -55,9 +50,14 @@ def facts(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     return grid
 
 
+def gap() -> Text:
+    """An empty line."""
+    return Text()
+
+
 def table(headers: Sequence[str], rows: Iterable[Sequence[RenderableType]]) -> Table:
     """A table; a header that begins with ``>`` has numbers below it."""
-    result = Table(box=box.SIMPLE_HEAD, header_style=STRONG, pad_edge=False)
+    result = Table(box=box.SIMPLE_HEAD, header_style=STRONG, pad_edge=False, show_edge=False)
     for header in headers:
         justify = "right" if header.startswith(">") else "left"
         result.add_column(header.removeprefix(">"), justify=justify, overflow="fold")  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import unquote
 
 import h2.config
@@ -60,7 +61,7 @@ def check(path: Path, service: str = "", *, timeout: float) -> str:
         with reachable(path) as address, socket.socket(socket.AF_UNIX) as stream:
             stream.settimeout(timeout)
             stream.connect(address)
-            return _Call(stream, deadline).check(service)
+            return converse(stream, service, deadline)
     except TimeoutError as error:
         message = f"no answer on {path} within {timeout:g} s; is governd overloaded or stuck?"
         raise ProbeError(message) from error
@@ -73,15 +74,39 @@ def check(path: Path, service: str = "", *, timeout: float) -> str:
     except OSError as error:
         message = f"cannot reach {path}: {(error.strerror or str(error)).lower()}"
         raise ProbeError(message) from error
-    except h2.exceptions.H2Error as error:
+    except (h2.exceptions.H2Error, UnicodeError) as error:
         message = f"what listens on {path} does not speak gRPC; is this governd's socket?"
         raise ProbeError(message) from error
+
+
+class Stream(Protocol):
+    """What a probe needs of a connected socket."""
+
+    def settimeout(self, value: float, /) -> None:
+        """Bounds what comes next, in seconds."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Some bytes; none at the end."""
+
+    def sendall(self, data: bytes, /) -> None:
+        """Sends everything."""
+
+
+def converse(stream: Stream, service: str, deadline: float) -> str:
+    """Like ``check``, on a connection; ``deadline`` is of the monotonic clock.
+
+    Raises:
+        ProbeError: The other side has no usable answer.
+        OSError: The connection broke, or the deadline passed (``TimeoutError``).
+        h2.exceptions.H2Error: It does not speak HTTP/2.
+    """
+    return _Call(stream, deadline).check(service)
 
 
 class _Call:
     """One unary call on a connection of its own."""
 
-    def __init__(self, stream: socket.socket, deadline: float) -> None:
+    def __init__(self, stream: Stream, deadline: float) -> None:
         self._stream = stream
         self._deadline = deadline
         self._http = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
@@ -184,7 +209,11 @@ def _status(body: bytes) -> str:
     if len(body) >= _PREFIX_BYTES and body[:_PREFIX_BYTES] == b"\0" + len(message).to_bytes(4):
         if not message:
             return _STATUSES[0]
-        if len(message) == len(b"\x08\x01") and message[0] == _STATUS_TAG and message[1] in _STATUSES:
+        if (
+            len(message) == len(b"\x08\x01")
+            and message[0] == _STATUS_TAG
+            and message[1] in _STATUSES
+        ):
             return _STATUSES[message[1]]
     text = "the answer is no health status"
     raise ProbeError(text)

@@ -8,7 +8,7 @@ from typing import NoReturn, TypeVar
 import click
 
 from governd._proto.governd.v1 import policy_service_pb2
-from governd.cli.output import clean
+from governd.cli.printable import clean
 
 _MOST_BYTES = 16 << 20
 """As much as the largest message that governd can be configured to take."""

@@ -3,12 +3,13 @@
 import importlib
 import sys
 from collections.abc import Mapping
-from typing import Any, override
+from typing import Any, NoReturn
 
 import click
 
 from governd import __version__
 from governd.cli import failure
+from governd.cli.help_text import verbatim
 
 VERBS: Mapping[str, tuple[str, str]] = {
     "run": ("run:run", "Run the daemon."),
@@ -33,30 +34,44 @@ class LazyGroup(click.Group):
     def __init__(self, verbs: Mapping[str, tuple[str, str]], **extra: Any) -> None:  # noqa: ANN401 - click's
         """Takes ``module:function`` under ``governd.cli``, and a line of help, by name."""
         super().__init__(**extra)
+        self.help = verbatim(self.help)
         self._verbs = verbs
 
-    @override
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        """The verbs, in the order of the table."""
         return list(self._verbs)
 
-    @override
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Imports a verb."""
         if cmd_name not in self._verbs:
             return None
         module, _, name = self._verbs[cmd_name][0].partition(":")
         command = getattr(importlib.import_module(f"governd.cli.{module}"), name)
-        return command if isinstance(command, click.Command) else None
+        if not isinstance(command, click.Command):
+            return None
+        command.help = verbatim(command.help)
+        return command
 
-    @override
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """Writes the table without importing what it names."""
         with formatter.section("Verbs"):
             formatter.write_dl([(name, said) for name, (_, said) in self._verbs.items()])
 
-    @override
-    def main(self, *args: Any, **extra: Any) -> Any:
+    def main(self, *args: Any, **extra: Any) -> NoReturn:  # noqa: ANN401 - click's
         """Runs a verb and exits with what it returns, or one line and a code."""
         try:
             code = super().main(*args, **{**extra, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            sys.exit(error.exit_code)
         except click.ClickException as error:
             failure.tell(error)
             sys.exit(error.exit_code)
@@ -76,7 +91,6 @@ class LazyGroup(click.Group):
 def governd() -> None:
     """Node-local governance for AI agents and MCP servers.
 
-    \b
     A first look:
       governd validate --config governd.toml
       governd run --config governd.toml

@@ -21,11 +21,10 @@ def run(config_file: str | None) -> int:
 
     Logs are JSON lines on standard error.
 
-    \b
-    Exit code: 0 stopped when asked, 2 usage, 78 the configuration, the state directory's
-    lock or a socket was refused (starting again would not help).
+    Exit code:
+      0 stopped when asked, 2 usage, 78 the configuration, the state directory's
+      lock or a socket was refused (starting again would not help).
 
-    \b
     Examples:
       governd run --config /etc/governd/governd.toml
       GOVERND_LOG__LEVEL=debug governd run --config governd.toml

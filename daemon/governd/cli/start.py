@@ -16,7 +16,7 @@ def start(config_file: str | None) -> int:
     """
 
     def child(lifeline: int) -> int:
-        _without_rich()
+        without_rich()
         from governd.cli.daemon import serve
 
         return serve(config_file, lifeline)
@@ -24,7 +24,7 @@ def start(config_file: str | None) -> int:
     return supervisor.run(child)
 
 
-def _without_rich() -> None:
+def without_rich() -> None:
     """Makes ``import rich`` fail in this process, as where it is not installed.
 
     structlog imports it where it can, for colours that a daemon's JSON never has: 4 MiB and

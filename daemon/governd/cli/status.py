@@ -11,6 +11,8 @@ from rich.text import Text
 from governd._proto.governd.v1 import admin_service_pb2
 from governd.cli import connection, evaluation, options, output
 
+_MOST_PROBLEMS = 10
+
 
 @click.command(short_help="Show what a governd is and holds.")
 @options.admin_socket()
@@ -19,15 +21,16 @@ from governd.cli import connection, evaluation, options, output
 def status(admin_socket: Path, timeout: float, *, as_json: bool) -> None:
     """Show a governd's parts, its policy, its identities and what is unsafe about it.
 
-    \b
-    Exit code: 0 answered (ready or not; 'governd healthcheck' tells them apart), 2 usage,
-    3 governd cannot be asked.
-    JSON: version, started (RFC 3339), ready, production, components (each with name, ready,
-    detail), policy (digest, bundle_version, epoch, age_seconds), policies (how many),
-    policy_problems (each with file, line, message), listeners (how many),
-    unsafe_settings (names), serving_identity, signing_identity, identity_source.
+    Exit code:
+      0 answered (ready or not; 'governd healthcheck' tells them apart), 2 usage,
+      3 governd cannot be asked.
 
-    \b
+    JSON:
+      version, started (RFC 3339), ready, production, components (each with name, ready,
+      detail), policy (digest, bundle_version, epoch, age_seconds), policies (how many),
+      policy_problems (each with file, line, message), listeners (how many),
+      unsafe_settings (names), serving_identity, signing_identity, identity_source.
+
     Examples:
       governd status
       governd status --admin-socket /tmp/governd/admin.sock --json
@@ -64,29 +67,34 @@ def to_json(answer: admin_service_pb2.StatusResponse) -> dict[str, object]:
     }
 
 
-def _words(
-    answer: admin_service_pb2.StatusResponse, now: datetime
-) -> Iterator[RenderableType]:
+def _words(answer: admin_service_pb2.StatusResponse, now: datetime) -> Iterator[RenderableType]:
     yield _headline(answer, now)
     for name in answer.unsafe_settings:
         yield output.text(f"UNSAFE: {name} is on", output.BAD)
     if answer.policy_problems:
         yield output.text(_refused(answer), output.BAD)
-    for one in answer.policy_problems:
+    for one in answer.policy_problems[:_MOST_PROBLEMS]:
         place = f"{one.file}:{one.line}" if one.line else one.file
         yield output.text(f"  {place}: {one.message}")
+    if len(answer.policy_problems) > _MOST_PROBLEMS:
+        more = len(answer.policy_problems) - _MOST_PROBLEMS
+        yield output.text(f"  and {more} more; 'governd policy lint' shows all")
+    yield output.gap()
     parts = [
         (part.name.replace("_", " "), _state(ready=part.ready), part.detail)
         for part in answer.components
     ]
     yield output.table(["part", "state", "detail"], parts)
+    yield output.gap()
     yield output.facts(_facts(answer))
 
 
 def _headline(answer: admin_service_pb2.StatusResponse, now: datetime) -> Text:
     up = max(0.0, (now - answer.started.ToDatetime(tzinfo=UTC)).total_seconds())
     line = output.text(f"governd {answer.version}  ", output.STRONG)
-    line.append("ready" if answer.ready else "NOT READY", output.GOOD if answer.ready else output.BAD)
+    line.append(
+        "ready" if answer.ready else "NOT READY", output.GOOD if answer.ready else output.BAD
+    )
     mode = "production" if answer.production else "development"
     return line.append(f"  up {output.duration(up)}, {mode}")
 

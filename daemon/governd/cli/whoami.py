@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+from rich.console import RenderableType
 
 from governd._proto.governd.v1 import identity_service_pb2
 from governd.cli import connection, options, output
@@ -15,11 +16,12 @@ from governd.cli import connection, options, output
 def whoami(socket: Path, timeout: float, *, as_json: bool) -> None:
     """Show who governd takes you for: whoever calls on this socket.
 
-    \b
-    Exit code: 0 answered, 2 usage, 3 governd cannot be asked.
-    JSON: spiffe_id, attestation, facts (an object), tenant ("" for none).
+    Exit code:
+      0 answered, 2 usage, 3 governd cannot be asked.
 
-    \b
+    JSON:
+      spiffe_id, attestation, facts (an object), tenant ("" for none).
+
     Examples:
       governd whoami
       governd whoami --socket /run/governd/writer.sock --json
@@ -36,7 +38,7 @@ def whoami(socket: Path, timeout: float, *, as_json: bool) -> None:
             }
         )
         return
-    rows = [
+    rows: list[tuple[str, RenderableType]] = [
         ("spiffe id", output.text(answer.spiffe_id, output.STRONG)),
         ("attested", attestation),
         ("tenant", answer.tenant or "none"),

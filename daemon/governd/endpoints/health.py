@@ -12,14 +12,20 @@ from collections.abc import Sequence
 
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import aio  # type: ignore[import-not-found]  # no stub
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc  # type: ignore[attr-defined]
+
+# Public as grpc_health.v1.health.aio and grpc_reflection.v1alpha.reflection.aio, which
+# have no types; these have.
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha._async import ReflectionServicer
 
 from governd.endpoints.methods import Register
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _OVERALL = ""
+_HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+_REFLECTION = reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"].full_name
 
 
 class Health:
@@ -29,7 +35,7 @@ class Health:
         ready: Whether the daemon says SERVING.
     """
 
-    def __init__(self, servicer: aio.HealthServicer, gated: Sequence[str]) -> None:
+    def __init__(self, servicer: HealthServicer, gated: Sequence[str]) -> None:
         """Use ``create``."""
         self.ready = False
         self._draining = False
@@ -44,8 +50,8 @@ class Health:
             gated: Services that serve only while the daemon is ready.
             standing: Services that serve regardless.
         """
-        health = cls(aio.HealthServicer(), gated)
-        for service in (*standing, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name):
+        health = cls(HealthServicer(), gated)
+        for service in (*standing, _HEALTH):
             await health._servicer.set(service, _SERVING)
         await health.set_ready(ready=False)
         return health
@@ -68,5 +74,5 @@ class Health:
 
 def reflection_of(services: Sequence[str]) -> Register:
     """Reflection that names ``services``, for grpcurl and its like."""
-    servicer = reflection.aio.ReflectionServicer((*services, reflection.SERVICE_NAME))
+    servicer = ReflectionServicer((*services, _REFLECTION))
     return functools.partial(reflection_pb2_grpc.add_ServerReflectionServicer_to_server, servicer)

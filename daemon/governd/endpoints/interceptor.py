@@ -16,7 +16,7 @@ happens however it ends, also where its message never came.
 import asyncio
 import functools
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import grpc
 import grpc.aio
@@ -36,8 +36,25 @@ Task = asyncio.Task[object]
 
 _STATUS_SECONDS = 1.0
 """For the status of calls that a drain had to end."""
+_REFUSED = grpc.StatusCode.RESOURCE_EXHAUSTED.name
 _QUIET_SECONDS = 0.05
 _QUIET_ROUNDS = 10
+
+
+class Use(NamedTuple):
+    """What came through one listener.
+
+    Attributes:
+        calls_in_flight: Calls and streams being served.
+        calls: Calls that were admitted and have ended.
+        refused: Calls refused by a limit, before or after they were read.
+        idle_seconds: Since the last call came; ``None`` before the first.
+    """
+
+    calls_in_flight: int
+    calls: int
+    refused: int
+    idle_seconds: float | None
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -63,7 +80,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._metrics = metrics
         self._clock = clock
         self._open: dict[Task, tuple[Call, Method]] = {}
-        self._arrivals = 0
+        self._arrivals = self._admitted = self._refused = 0
+        self._latest: float | None = None
         self._draining = False
 
     async def intercept_service(
@@ -75,6 +93,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         method = self._methods.find(handler_call_details.method)
         context = trace.from_metadata(handler_call_details.invocation_metadata)
         call = Call(self.caller, context, self._admission, self._clock)
+        self._latest = call.started
         calls.enter(call)
         try:
             self._admit(call, method)
@@ -87,6 +106,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         if self._draining:
             raise draining()
         self._admission.begin(stream=method.stream, now=call.started)
+        self._admitted += 1
         self._open[self._when_task_ends(self._end)] = (call, method)
 
     def _when_task_ends(self, then: Callable[[Task], None]) -> Task:
@@ -104,7 +124,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._count(call, method, task)
 
     def _count(self, call: Call, method: Method, _task: Task) -> None:
+        self._refused += call.code == _REFUSED
         self._metrics.call_ended(method.label, call.code, self._clock() - call.started)
+
+    def use(self, now: float) -> Use:
+        """What came through so far; ``now`` is on the interceptor's clock."""
+        idle = None if self._latest is None else max(0.0, now - self._latest)
+        in_flight = len(self._open)
+        return Use(in_flight, self._admitted - in_flight, self._refused, idle)
 
     async def drain(self, grace: float) -> int:
         """Refuses new calls, ends streams, and lets calls that have begun finish.

@@ -17,8 +17,7 @@ import grpc
 import grpc.aio
 
 from governd.endpoints import sockets
-from governd.endpoints.interceptor import CallInterceptor
-from governd.errors import ListenerError
+from governd.endpoints.interceptor import CallInterceptor, Use
 
 Options = Sequence[tuple[str, int]]
 
@@ -98,6 +97,15 @@ class Listener:
         self._server: grpc.aio.Server | None = None
         self._socket: sockets.ListenerSocket | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it still answers, if only to say that it is draining."""
+        return self._server is not None
+
+    def use(self, now: float) -> Use:
+        """What came through so far; ``now`` is on the interceptor's clock."""
+        return self._interceptor.use(now)
+
     async def start(self) -> None:
         """Binds, answers, and only then appears at its path.
 
@@ -110,10 +118,9 @@ class Listener:
         try:
             await server.start()
             self._socket.publish()
-        except OSError as error:
+        except BaseException:
             await self.stop()
-            message = f"socket {self.path}: cannot rename onto it: {error.strerror}"
-            raise ListenerError(message) from error
+            raise
 
     async def drain(self, grace: float) -> int:
         """Takes the path away, lets calls finish, and stops.

@@ -56,13 +56,21 @@ class ListenerSocket:
         self._identity = identity
 
     def publish(self) -> None:
-        """Renames the socket onto its path, replacing a dead one."""
+        """Renames the socket onto its path, replacing a dead one.
+
+        Raises:
+            ListenerError: The system refused, e.g. because a directory stands there now.
+        """
         if self._directory is None:
             message = f"{self.path}: the socket was published or discarded before"
             raise RuntimeError(message)
-        directory, self._directory = self._directory, None
-        with _closing(directory):
+        directory = self._directory
+        try:
             os.rename(self._temporary, self.path.name, src_dir_fd=directory, dst_dir_fd=directory)
+        except OSError as error:
+            _refuse(self.path, f"cannot rename onto it: {error.strerror}")
+        self._directory = None
+        os.close(directory)
 
     def remove(self) -> bool:
         """Takes the socket away, from its path only if it is still ours there.

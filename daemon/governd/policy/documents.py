@@ -77,16 +77,20 @@ class Documents:
         return self.model(path, model, value)
 
     def json(self, path: str) -> object:
-        """A JSON file's value; ``None`` where it is not JSON."""
+        """A JSON file's value; ``None`` where it is not JSON, or null."""
         try:
-            return json.loads(
+            value: object = json.loads(
                 self.text(path), object_pairs_hook=_unique, parse_constant=_no_constant
             )
         except json.JSONDecodeError as error:
             self.problem(path, error.lineno, f"is not JSON: {error.msg.lower()}")
+            return None
         except (ValueError, RecursionError) as error:
             self.problem(path, 0, f"is not JSON: {error}")
-        return None
+            return None
+        if value is None:
+            self.problem(path, 0, "is null")
+        return value
 
     def model(self, path: str, model: type[_Model], value: object) -> _Model | None:
         """A value as a model; ``None``, and each mistake kept, where it is not one."""

@@ -240,7 +240,8 @@ class _Reader:
         self._source.grants[path] = grants.grant
 
     def _add_server(self, path: str) -> None:
-        entry = self._documents.model(path, ServerFile, self._documents.json(path))
+        value = self._documents.json(path)
+        entry = None if value is None else self._documents.model(path, ServerFile, value)
         if entry is None:
             return
         try:

@@ -7,8 +7,7 @@ from google.rpc import status_pb2
 
 from governd._proto.governd.v1 import policy_service_pb2, policy_service_pb2_grpc, types_pb2
 from governd.application import call
-from governd.application.evaluate import Evaluator
-from governd.audit.record import DecisionRecord
+from governd.application.evaluate import Answer, Evaluator
 from governd.errors import GoverndError, RequestError
 from governd.policy.arguments import ArgumentLimits
 from governd.services import convert
@@ -56,7 +55,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         items = self._items(request)
         this.charge(len(items) - 1)
         stop = _STOPS.get(request.evaluations_semantic)
-        results: list[DecisionRecord | GoverndError] = []
+        results: list[Answer | GoverndError] = []
         for item in items:
             results.append(self._decide(this, item))
             if stop is not None and _allows(results[-1]) == stop:
@@ -76,7 +75,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
 
     def _decide(
         self, this: call.Call, item: policy_service_pb2.EvaluateRequest
-    ) -> DecisionRecord | GoverndError:
+    ) -> Answer | GoverndError:
         try:
             question = convert.question(item, this.workload.spiffe_id, self._limits)
             return self._evaluator.decide(this, question)
@@ -84,10 +83,10 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
             return error
 
     async def _answers(
-        self, results: list[DecisionRecord | GoverndError]
+        self, results: list[Answer | GoverndError]
     ) -> list[types_pb2.Evaluation]:
-        records = [result for result in results if isinstance(result, DecisionRecord)]
-        answers = iter(await self._evaluator.put_on_record(records))
+        decided = [result for result in results if isinstance(result, Answer)]
+        answers = iter(await self._evaluator.put_on_record(decided))
         return [
             types_pb2.Evaluation(error=self._to_status(result))
             if isinstance(result, GoverndError)
@@ -96,5 +95,5 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         ]
 
 
-def _allows(result: DecisionRecord | GoverndError) -> bool:
-    return isinstance(result, DecisionRecord) and result.decision.allowed
+def _allows(result: Answer | GoverndError) -> bool:
+    return isinstance(result, Answer) and result.decision.allowed

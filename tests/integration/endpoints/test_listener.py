@@ -112,6 +112,7 @@ async def test_an_oversized_message_is_refused_with_the_limit(open_door: OpenDoo
         assert found == Refusal(EXHAUSTED, "MESSAGE_TOO_LARGE", {"limit_bytes": "4096"}, None)
         assert await ask(channel) == "hello"
     assert door.count("governd_refusals_total", reason="MESSAGE_TOO_LARGE") == 1
+    await until(lambda: door.listener.use(0.0)[:3] == (0, 2, 1))
 
 
 async def test_a_message_of_100_mb_is_refused_unread(open_door: OpenDoor) -> None:

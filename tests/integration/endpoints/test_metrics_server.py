@@ -27,6 +27,7 @@ def request(server: MetricsServer, method: str, path: str) -> tuple[int, str]:
     return answer.status, body
 
 
+@pytest.mark.req("ob-2", part=True)
 def test_metrics_are_served_and_only_there(server: MetricsServer) -> None:
     status, body = request(server, "GET", "/metrics")
     assert status == 200

@@ -89,6 +89,18 @@ def test_a_socket_that_was_never_published_is_removed_too(directory: Path, serve
         bound.publish()
 
 
+def test_what_comes_to_the_path_after_the_check_is_not_replaced(
+    directory: Path, server: Server
+) -> None:
+    path = directory / "a.sock"
+    bound = sockets.bind(path, 0o660, server.listen)
+    path.mkdir()
+    with pytest.raises(ListenerError, match="cannot rename onto it"):
+        bound.publish()
+    assert bound.remove()
+    assert list(directory.iterdir()) == [path]
+
+
 def test_a_path_beyond_108_bytes_works(directory: Path, server: Server) -> None:
     deep = directory / ("d" * 120)
     deep.mkdir(mode=0o755)

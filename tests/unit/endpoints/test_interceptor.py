@@ -143,6 +143,19 @@ async def test_a_call_beyond_a_limit_is_refused_and_takes_no_place(door: Door) -
     await asyncio.gather(*tasks)
 
 
+async def test_a_listener_tells_what_came_through_it(door: Door) -> None:
+    assert door.interceptor.use(door.clock()) == (0, 0, 0, None)
+    tasks = [door.call() for _ in range(Limits().calls_in_flight)]
+    await begun()
+    await door.call()
+    await begun()
+    assert door.interceptor.use(door.clock() + 3.0) == (2, 0, 1, 3.0)
+    door.release.set()
+    await asyncio.gather(*tasks)
+    await begun()
+    assert door.interceptor.use(door.clock()) == (0, 2, 1, 0.0)
+
+
 async def test_streams_are_counted_apart(door: Door) -> None:
     stream = door.call(Details("/test/Stream"))
     await begun()

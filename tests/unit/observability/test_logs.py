@@ -50,6 +50,7 @@ def test_a_line_has_time_level_event_and_logger() -> None:
     }
 
 
+@pytest.mark.req("ob-1", part=True)
 def test_the_call_at_hand_is_on_every_line_and_what_the_line_says_wins() -> None:
     log = Log()
     log.context = {"caller": "spiffe://example.org/a", "trace_id": "1"}

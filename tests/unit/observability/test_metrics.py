@@ -47,6 +47,7 @@ def test_decisions_are_counted_by_outcome(metrics: Metrics) -> None:
     assert value(metrics, bucket, le="0.0001") == 1
 
 
+@pytest.mark.req("ob-2", part=True)
 def test_actions_that_callers_make_up_share_one_series(metrics: Metrics) -> None:
     for number in range(1000):
         metrics.decided(allow=False, code="unknown_action", action=f"made/up{number}", seconds=0)

@@ -1,0 +1,199 @@
+"""A policy is compiled whole, against its types, or not at all."""
+
+from typing import Any
+
+import pytest
+
+from governd.errors import PolicyError
+from governd.policy import compiler
+from governd.policy.compiler import SetKey
+from tests.policies import PERMIT_ALL, TENANTS, ask, compiled, read, server_file
+
+
+def problems(policies: str = "", **parts: Any) -> list[str]:
+    with pytest.raises(PolicyError) as error:
+        compiled(policies, **parts)
+    return [str(problem) for problem in error.value.problems]
+
+
+WRONG_TYPES = {
+    "an unknown attribute": "principal.clearance == 1",
+    "an argument of another type": 'context.args.count == "1"',
+    "an optional argument without has": "context.args.count == 1",
+    "an unknown argument": "context.args has colour && context.args.colour == 1",
+    "an unknown tool": 'action == Action::"tools/call:git/opne"',
+    "an unknown type": 'principal == Robot::"x"',
+}
+
+
+@pytest.mark.parametrize("condition", WRONG_TYPES.values(), ids=WRONG_TYPES.keys())
+def test_types_that_do_not_fit_are_refused_with_file_and_line(condition: str) -> None:
+    text = (
+        f'{PERMIT_ALL}\n@id("x")\nforbid (principal is Agent, '
+        f'action == Action::"tools/call:git/open", resource) when {{ {condition} }};'
+    )
+    found = problems(text)
+    assert {problem.partition(": ")[0] for problem in found} == {"policies/test.cedar:2"}
+    assert not any("policy `" in problem for problem in found)
+
+
+def test_every_policy_of_the_wrong_type_is_named() -> None:
+    bad = "permit (principal, action, resource) when { principal.nothing };"
+    found = problems(f"{bad}\n{PERMIT_ALL}\n{bad}")
+    assert [problem.partition(": ")[0] for problem in found] == [
+        "policies/test.cedar:1",
+        "policies/test.cedar:3",
+    ]
+
+
+def test_a_refusal_without_words_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent:
+        errors = ()
+        validation_passed = False
+
+    monkeypatch.setattr(compiler.cedarpy, "validate_policies", lambda *_, **__: Silent())
+    assert problems() == ["policies: policy: does not validate"]
+
+
+def test_a_refusal_of_no_policy_in_particular_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Error:
+        policy_id = "somewhere"
+        error = "for policy `somewhere`, it is wrong"
+
+    class Result:
+        errors = (Error(),)
+        validation_passed = False
+
+    monkeypatch.setattr(compiler.cedarpy, "validate_policies", lambda *_, **__: Result())
+    assert problems() == ["policies: policy: it is wrong"]
+
+
+SCHEMAS = {
+    "text that is no schema": "entity",
+    "a type of governd's stated anew": "entity Agent;",
+    "an action of governd's stated anew": 'action "tools/list";',
+    "an unknown type": 'action x appliesTo { principal: [Robot], resource: [Agent] };',
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS.keys())
+def test_a_schema_that_does_not_extend_governds_is_refused(schema: str) -> None:
+    assert problems(schema=schema)[0].startswith("schema.cedarschema: schema: ")
+
+
+def test_an_empty_extension_is_none() -> None:
+    assert compiled(schema=" \n").types == compiled().types
+
+
+def test_a_tool_that_cannot_be_typed_is_refused() -> None:
+    properties = {"\ud800": {"type": "string"}}
+    tools = [{"name": "t", "inputSchema": {"type": "object", "properties": properties}}]
+    found = problems(extra={"tools/git.json": server_file(tools=tools)})
+    assert found[0].startswith("tools: no schema can be made: ")
+
+
+def test_an_entity_that_does_not_fit_is_named() -> None:
+    fine = {"uid": {"type": "Group", "id": "fine"}}
+    entities = [fine, {"uid": {"type": "Group", "id": "bad"}, "attrs": {"size": 1}}]
+    entities += [{"uid": {"type": "Robot", "id": "r2"}}, fine | {"tags": {"a": 1}}]
+    found = problems(entities=entities)
+    assert [problem.partition(": ")[2].partition(": ")[2].partition(": ")[0] for problem in found] == [
+        'Group::"bad"',
+        'Robot::"r2"',
+        'Group::"fine"',
+    ]
+
+
+def test_entities_that_only_together_do_not_fit_are_refused() -> None:
+    names = ["a", "b"]
+    circle = [
+        {"uid": {"type": "Group", "id": one}, "parents": [{"type": "Group", "id": other}]}
+        for one, other in zip(names, reversed(names), strict=True)
+    ]
+    (problem,) = problems(entities=circle)
+    assert problem.startswith("entities.json: entities: ")
+
+
+def test_an_entity_is_stated_once() -> None:
+    entity = '[{"uid": {"type": "Agent", "id": "spiffe://example.org/ns/acme/sa/x"}}]'
+    extra = {"entities.json": entity, "tenants/acme/entities.json": entity}
+    assert problems(manifest=TENANTS, extra=extra) == [
+        'tenants/acme/entities.json: Agent::"spiffe://example.org/ns/acme/sa/x" is stated twice'
+    ]
+
+
+def test_actions_in_a_namespace_are_no_entities_stated_twice() -> None:
+    schema = "namespace X { entity A; action a appliesTo { principal: [Agent], resource: [A] }; }"
+    assert compiled(schema=schema, entities=[])
+
+
+def test_actions_that_can_be_asked_about_leave_tools_out() -> None:
+    policy = compiled(
+        schema='entity A; action "tools/callback" appliesTo { principal: [Agent], resource: [A] };'
+    )
+    assert {"tools/list", "tools/callback"} <= policy.actions
+    assert not {"tools/call", "tools/call:git/open"} & policy.actions
+
+
+def test_types_are_those_of_governd_and_of_the_extension() -> None:
+    types = compiled(schema='entity A, B; entity C enum ["a"];').types
+    assert {"Agent", "Tool", "A", "B", "C"} <= types
+
+
+def test_a_tool_is_found_by_its_exact_name() -> None:
+    policy = compiled()
+    found = policy.tool("git/open")
+    assert found
+    assert found.id == "git/open"
+    for name in ("git", "git/", "git/Open", "git/open ", "git//open", "Git/open", "", "/open"):
+        assert policy.tool(name) is None
+
+
+@pytest.mark.req("tenant-1", part=True)
+def test_which_policies_count_depends_on_tenant_and_resource() -> None:
+    extra = {
+        f"tenants/{name}/policies/x.cedar": (
+            '@id("p") permit (principal, action, resource);'
+            '@id("f") forbid (principal, action, resource) when { false };'
+        )
+        for name in ("acme", "beta")
+    }
+    sets = compiled(PERMIT_ALL, manifest=TENANTS, extra=extra).sets
+    counting = {
+        key: {name for name in found.policies if not name.startswith("base/")}
+        for key, found in sets.items()
+    }
+    acme, beta = {"all", "tenant/acme/f"}, {"all", "tenant/beta/f"}
+    assert counting == {
+        SetKey("", foreign=False): {"all"},
+        SetKey("acme", foreign=False): acme | {"tenant/acme/p"},
+        SetKey("acme", foreign=True): acme,
+        SetKey("beta", foreign=False): beta | {"tenant/beta/p"},
+        SetKey("beta", foreign=True): beta,
+    }
+
+
+def test_without_shadow_policies_there_is_one_set() -> None:
+    assert compiled(PERMIT_ALL).sets[SetKey("", foreign=False)].with_shadow is None
+    shadow = '@id("s") @mode("shadow") forbid (principal, action, resource);'
+    assert compiled(shadow).sets[SetKey("", foreign=False)].with_shadow is not None
+
+
+def test_the_longest_policy_that_is_read_also_compiles() -> None:
+    """What reading lets through, Cedar must be able to take back from its JSON form."""
+    for operands in range(50, 70):
+        text = "permit (principal, action, resource) when { true" + " && true" * operands + " };"
+        try:
+            read(text)
+        except PolicyError:
+            break
+        assert ask(compiled(text)).allowed
+    assert operands < 69
+
+
+def test_mentions_that_are_only_records_are_passed_over() -> None:
+    text = (
+        '@id("x") permit (principal, action, resource) when '
+        '{ {"__entity": {"type": "a"}} == {"__entity": {"type": "a"}} };'
+    )
+    assert ask(compiled(text)).allowed
