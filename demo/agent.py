@@ -50,15 +50,19 @@ class Agent:
             result = await self.client.call_tool(tool, arguments)
         except MCPError as error:
             data = error.data if isinstance(error.data, dict) else {}
-            return Outcome(False, error.message, data.get("decision_id", ""))
+            return Outcome(
+                allowed=False, text=error.message, decision_id=data.get("decision_id", "")
+            )
         texts = [getattr(item, "text", "") for item in result.content]
-        return Outcome(not result.is_error, "\n".join(texts))
+        return Outcome(allowed=not result.is_error, text="\n".join(texts))
 
 
 @asynccontextmanager
 async def connected(name: str, socket: Path) -> AsyncIterator[Agent]:
     """An agent whose MCP client is connected through a Unix socket."""
     transport = httpx2.AsyncHTTPTransport(uds=str(socket))
-    async with httpx2.AsyncClient(transport=transport, timeout=30) as http:
-        async with Client(streamable_http_client("http://localhost/mcp", http_client=http)) as client:
-            yield Agent(name, client)
+    async with (
+        httpx2.AsyncClient(transport=transport, timeout=30) as http,
+        Client(streamable_http_client("http://localhost/mcp", http_client=http)) as client,
+    ):
+        yield Agent(name, client)

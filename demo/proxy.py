@@ -15,8 +15,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvicorn
-from governd_client import AsyncClient
-from governd_client.mcp import PolicyMiddleware
 from mcp import ClientSession
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.server.context import ServerRequestContext
@@ -29,6 +27,9 @@ from mcp.types import (
     PaginatedRequestParams,
 )
 from starlette.applications import Starlette
+
+from governd_client import AsyncClient
+from governd_client.mcp import PolicyMiddleware
 
 # A Unix socket cannot be reached by a web page, so there is no host name to rebind.
 _SECURITY = TransportSecuritySettings(enable_dns_rebinding_protection=False)
@@ -49,7 +50,9 @@ async def main(arguments: Sequence[str]) -> None:
         await asyncio.gather(*served)
 
 
-async def _serve(agent: str, directory: Path, upstream: ClientSession, governd: AsyncClient) -> None:
+async def _serve(
+    agent: str, directory: Path, upstream: ClientSession, governd: AsyncClient
+) -> None:
     path = directory / f"{agent.rpartition('/')[2]}.sock"
     config = uvicorn.Config(_app(agent, upstream, governd), log_level="warning", ws="none")
     with _bound(path) as listening:

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from governd_client import Client, Resource
 from rich.console import Console
 from rich.table import Table
 
 from demo.agent import Agent, Outcome, connected
 from demo.world import BIN, World, running
+from governd_client import Client, Resource
 
 _CONSOLE = Console(highlight=False, soft_wrap=True)
 _GRANT = """

@@ -69,7 +69,7 @@ class World:
         return self.root / "policy"
 
     def governd_socket(self, name: str) -> Path:
-        """governd's socket for one workload."""
+        """Governd's socket for one workload."""
         return self.root / f"{name}.sock"
 
     def agent_socket(self, name: str) -> Path:
@@ -151,9 +151,7 @@ def _proxy(world: World) -> AbstractContextManager[None]:
         *("--directory", str(world.agent_socket("").parent)),
         *("--agent", READER, "--agent", WRITER),
     ]
-    return _process(
-        world, "proxy", command, {"GOVERND_SOCKET": str(world.governd_socket("git"))}
-    )
+    return _process(world, "proxy", command, {"GOVERND_SOCKET": str(world.governd_socket("git"))})
 
 
 @contextmanager

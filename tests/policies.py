@@ -20,7 +20,8 @@ from governd.policy.compiler import CompiledPolicy, compile_policy
 from governd.policy.decision import Decision
 from governd.policy.engine import decide
 from governd.policy.question import Question, parse_resource
-from governd.policy.source import PolicySource, read_source
+from governd.policy.bundle import PolicySource
+from governd.policy.source import read_source
 
 MANIFEST = 'format = 1\nname = "test"\nversion = 7\ntrust_domain = "example.org"\n'
 WRITER = "spiffe://example.org/agent/writer"
@@ -87,9 +88,7 @@ def source_files(
         **({"entities.json": json.dumps(entities)} if entities is not None else {}),
         **(extra or {}),
     }
-    return {
-        path: text.encode() if isinstance(text, str) else text for path, text in texts.items()
-    }
+    return {path: text.encode() if isinstance(text, str) else text for path, text in texts.items()}
 
 
 @cache

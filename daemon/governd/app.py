@@ -6,8 +6,6 @@
 import asyncio
 import contextlib
 import functools
-import re
-import socket
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -23,11 +21,12 @@ from governd._proto.governd.v1 import (
 from governd.adapters import policy_directory
 from governd.adapters.decision_file import DecisionFile
 from governd.adapters.decision_report import DecisionReport
-from governd.adapters.embedded_ca import EmbeddedAuthority, EmbeddedIdentity
+from governd.adapters.embedded_identities import embedded_identities
+from governd.adapters.policy_report import PolicyReport
 from governd.adapters.state_lock import StateLock
 from governd.application.evaluate import Evaluator
-from governd.application.operate import CallerUsage, Component, Identities, Operator
-from governd.application.sync_policy import PolicyKeeper, PolicyState
+from governd.application.operate import CallerUsage, Operator
+from governd.application.sync_policy import PolicyKeeper
 from governd.config import Config
 from governd.endpoints import sockets, status
 from governd.endpoints.chain import Chain
@@ -40,7 +39,7 @@ from governd.identity import Attestation, Caller
 from governd.observability import logs
 from governd.observability.metrics import Metrics, MetricsServer
 from governd.policy.arguments import ArgumentLimits
-from governd.policy.engine import BUILT_IN_ACTIONS
+from governd.policy.inquiry import BUILT_IN_ACTIONS
 from governd.services.admin_service import AdminServicer
 from governd.services.identity_service import IdentityServicer
 from governd.services.policy_service import PolicyServicer
@@ -129,30 +128,22 @@ class App:
             base_schema=policy_directory.base_schema(),
             base_policy=policy_directory.base_policy(),
             clock=time.monotonic,
-            on_load=self._policy_loaded,
+            on_load=PolicyReport(self._metrics, self._log, self._changed.set).loaded,
         )
 
     def _make_operator(self) -> Operator:
         config, now = self._config, datetime.now(UTC)
-        authority = None if config.production else EmbeddedAuthority(config.trust_domain, now)
-        node = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname()) or "node"
-        identities = None
-        if authority:
-            identities = Identities(
-                serving=EmbeddedIdentity.serving(authority, node),
-                signing=EmbeddedIdentity.signing(authority, node),
-                source="embedded (development)",
-            )
+        identities = None if config.production else embedded_identities(config.trust_domain, now)
         return Operator(
             self._keeper,
             identities,
             version=__version__,
             production=config.production,
             unsafe_settings=config.unsafe_settings(),
-            started=datetime.now(UTC),
+            started=now,
             clock=time.monotonic,
             usage=self._usage,
-            components=[self._decision_log_state],
+            components=[self._records.state],
         )
 
     def _make_listeners(self, health: Health) -> None:
@@ -237,19 +228,6 @@ class App:
             self._metrics_server = MetricsServer(metrics.registry, *self._config.metrics.endpoint)
             self._log.info("metrics", port=self._metrics_server.port)
 
-    def _policy_loaded(self, state: PolicyState) -> None:
-        """Tells of every new state of the policy, good or refused."""
-        metrics, policy = self._metrics, state.policy
-        metrics.policy_load("refused" if state.problems else "accepted")
-        metrics.policy_ready.set(policy is not None)
-        if policy and not state.problems:
-            metrics.policy_policies.set(len(policy.policies))
-            metrics.policy_last_success.set(time.time())
-            self._log.info("policy in force", digest=policy.digest, epoch=state.epoch)
-        for problem in state.problems:
-            self._log.error("policy refused", file=problem.file, line=problem.line, problem=problem.message)
-        self._changed.set()
-
     def _log_failed(self, error: OSError) -> None:
         self._metrics.decision_log_failures.inc()
         self._log.error("decision log failed", problem=error.strerror)
@@ -268,12 +246,6 @@ class App:
         self._metrics.ready.set(ready)
         if self._health and self._health.ready != ready:
             await self._health.set_ready(ready=ready)
-
-    def _decision_log_state(self) -> Component:
-        path = self._config.decision_log.path
-        failure = self._records.failure
-        detail = f"{path}: {failure}" if failure else str(path)
-        return Component("decision_log", ready=not failure, detail=detail)
 
     def _usage(self) -> Iterator[CallerUsage]:
         now = time.monotonic()

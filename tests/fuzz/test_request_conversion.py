@@ -59,7 +59,7 @@ def test_a_request_becomes_a_question_or_an_error_that_names_its_field(
         request.resource.type,
         request.resource.id,
     )
-    assert question.subject == CALLER or question.asserted_by == CALLER
+    assert CALLER in {question.subject, question.asserted_by}
 
 
 @given(requests)

@@ -1,6 +1,7 @@
 """x."""
 
 import subprocess
+
 from tests.integration.daemon_process import StartGovernd, executable
 
 

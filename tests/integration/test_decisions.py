@@ -286,9 +286,9 @@ def test_a_question_that_cannot_be_asked_does_not_fail_the_others(writer: grpc.C
 
 def test_a_batch_beyond_its_limit_is_refused(governd: StartGovernd) -> None:
     daemon = governd("[limits]\nbatch_size = 2")
-    with grpc.insecure_channel(daemon.target("writer")) as channel:
-        with pytest.raises(grpc.RpcError) as raised:
-            batch(channel, ALLOWED, ALLOWED, ALLOWED, semantic="EXECUTE_ALL")
+    channel = grpc.insecure_channel(daemon.target("writer"))
+    with channel, pytest.raises(grpc.RpcError) as raised:
+        batch(channel, ALLOWED, ALLOWED, ALLOWED, semantic="EXECUTE_ALL")
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 

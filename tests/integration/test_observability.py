@@ -74,10 +74,10 @@ def test_a_malformed_trace_context_is_ignored(governd: StartGovernd) -> None:
 
 
 def test_every_refusal_has_a_reason_and_a_metric(governd: StartGovernd) -> None:
-    daemon = governd("[limits]\nburst = 1\ncalls_per_second = 0.1\n" + METRICS)
-    ask(daemon, "git/git_status")
+    daemon = governd("[limits]\nburst = 50\ncalls_per_second = 0.1\n" + METRICS)
     with pytest.raises(grpc.RpcError) as raised:
-        ask(daemon, "git/git_status")
+        for _ in range(51):  # one more than the burst
+            ask(daemon, "git/git_status")
     assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert re.search(r'governd_refusals_total\{reason="RATE_LIMITED"\} 1\.0', scrape(daemon))
 

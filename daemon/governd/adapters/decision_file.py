@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from governd.application.operate import Component
 from governd.errors import DecisionLogError
 
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -47,6 +48,11 @@ class DecisionFile:
         self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
         self._syncing: asyncio.Task[None] | None = None
         self.failure = ""
+
+    def state(self) -> Component:
+        """Whether decisions can be put on record, for status and readiness."""
+        detail = f"{self._path}: {self.failure}" if self.failure else str(self._path)
+        return Component("decision_log", ready=not self.failure, detail=detail)
 
     def open(self) -> None:
         """Opens the file and ends a line that a crash may have torn.
@@ -160,7 +166,7 @@ class DecisionFile:
 
     def _was_moved(self) -> bool:
         try:
-            return os.stat(self._path, follow_symlinks=False).st_ino != self._inode
+            return self._path.lstat().st_ino != self._inode
         except FileNotFoundError:
             return True
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from governd.errors import PolicyError, Problem
 from governd.policy.documents import MAX_FILE_BYTES
-from governd.policy.source import is_read
+from governd.policy.layout import is_read
 
 MAX_FILES = 20_000
 MAX_TOTAL_BYTES = 64 << 20

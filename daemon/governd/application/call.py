@@ -1,5 +1,125 @@
-"""The call being served."""
+"""The call at hand, as servicers see it.
 
-from governd.endpoints.calls import Call, current, serving
+The endpoint that takes a call puts a ``Call`` into a context variable before a servicer
+runs. That is the only place where a servicer learns who calls: no field of a message
+names the caller.
+"""
 
-__all__ = ["Call", "current", "serving"]
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Protocol
+
+from governd.identity import Caller
+from governd.observability.names import Key
+from governd.observability.trace import TraceContext
+
+OPERATOR = "operator"
+"""How logs, records and limits name the caller on the admin socket."""
+
+
+class Rate(Protocol):
+    """A caller's rate."""
+
+    def charge(self, count: int, now: float) -> None:
+        """Takes ``count`` from the rate.
+
+        Raises:
+            RateLimitedError: The rate is used up; nothing was taken.
+        """
+
+
+Clock = Callable[[], float]
+"""Monotonic seconds."""
+
+_current: ContextVar["Call"] = ContextVar("governd_call")
+
+
+class Call:
+    """One call, from its headers to its end.
+
+    Attributes:
+        caller: Who calls; ``None`` for the operator on the admin socket.
+        trace: The trace context that the caller sent.
+        started: When its headers came, on the interceptor's clock.
+        code: Name of the gRPC status code it ends with. Until something else is known,
+            that is ``CANCELLED``: a call whose task ends early was cancelled.
+        draining: Whether governd, not the caller, is ending it.
+    """
+
+    __slots__ = ("_clock", "_rate", "caller", "code", "draining", "started", "trace")
+
+    def __init__(
+        self,
+        caller: Caller | None,
+        trace: TraceContext | None,
+        rate: Rate,
+        clock: Clock,
+    ) -> None:
+        """Starts now."""
+        self.caller = caller
+        self.trace = trace
+        self.code = "CANCELLED"
+        self.draining = False
+        self._rate = rate
+        self._clock = clock
+        self.started = clock()
+
+    @property
+    def workload(self) -> Caller:
+        """The caller where only a workload can be one.
+
+        Raises:
+            RuntimeError: The operator calls: the service stands on the wrong listener.
+        """
+        if self.caller is None:
+            message = "a service for workloads was called on the admin socket"
+            raise RuntimeError(message)
+        return self.caller
+
+    def charge(self, count: int) -> None:
+        """Charges ``count`` further calls to the caller's rate, e.g. a batch's questions.
+
+        Raises:
+            RateLimitedError: The rate is used up; nothing was charged.
+        """
+        if count > 0:
+            self._rate.charge(count, self._clock())
+
+    def log_context(self) -> Mapping[str, str]:
+        """What every log line within this call says."""
+        context = {str(Key.CALLER): str(self.caller.spiffe_id) if self.caller else OPERATOR}
+        if self.trace is not None:
+            context[Key.TRACE_ID] = self.trace.trace_id
+            context[Key.SPAN_ID] = self.trace.parent_span_id
+        return context
+
+
+def current() -> Call:
+    """The call at hand.
+
+    Raises:
+        LookupError: No call is being served here.
+    """
+    return _current.get()
+
+
+def enter(call: Call) -> None:
+    """Makes ``call`` the one at hand for the rest of this task."""
+    _current.set(call)
+
+
+@contextmanager
+def serving(call: Call) -> Iterator[Call]:
+    """Makes ``call`` the one at hand within a ``with`` block, as in tests of servicers."""
+    token = _current.set(call)
+    try:
+        yield call
+    finally:
+        _current.reset(token)
+
+
+def log_context() -> Mapping[str, str]:
+    """What a log line says of the call at hand; empty outside of one."""
+    call = _current.get(None)
+    return call.log_context() if call is not None else {}

@@ -178,9 +178,7 @@ class Operator:
 
     def callers(self) -> list[CallerUsage]:
         """Every caller, with its tenant, by listener."""
-        usage = (
-            replace(one, tenant=self.tenant_of(one.caller.spiffe_id)) for one in self._usage()
-        )
+        usage = (replace(one, tenant=self.tenant_of(one.caller.spiffe_id)) for one in self._usage())
         return sorted(usage, key=lambda one: one.listener)
 
     def tenant_of(self, spiffe_id: SpiffeId) -> str:

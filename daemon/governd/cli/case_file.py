@@ -85,23 +85,28 @@ def _problems(error: ValidationError, node: yaml.Node | None, path: Path) -> lis
     for item in error.errors(include_url=False):
         if item["type"] == "too_short" and found:
             continue  # an item that is wrong is no item: that was told
-        key, line = _place(node, item["loc"])
+        key, about = _place(node, item["loc"], missing=item["type"] == "missing")
+        if item["type"] == "literal_error" and isinstance(about, yaml.MappingNode):
+            continue  # the long form of what can be a word, too: what it lacks is told itself
+        line = line_of(about.start_mark) if about else 0
         said = _WORDS.get(item["type"]) or f"{item['msg'][:1].lower()}{item['msg'][1:]}"
         # A union has something to say for each of its members; the first will do.
         found.setdefault(key, Problem(str(path), line, f"{key}: {said}" if key else said))
     return sorted(found.values(), key=lambda one: one.line)
 
 
-def _place(node: yaml.Node | None, location: tuple[int | str, ...]) -> tuple[str, int]:
-    """As much of a location as the file has, a missing key included, and its line."""
+def _place(
+    node: yaml.Node | None, location: tuple[int | str, ...], *, missing: bool
+) -> tuple[str, yaml.Node | None]:
+    """As much of a location as the file has, and the node there; a missing key counts."""
     names: list[str] = []
     for part in location:
         inner = child(node, part)
-        if inner is None and not (isinstance(node, yaml.MappingNode) and part == location[-1]):
-            break
+        if inner is None and not (missing and part == location[-1]):
+            continue  # the name of a model, not of a key
         names.append(f"[{part}]" if isinstance(part, int) else f".{part}")
         node = inner or node
-    return "".join(names).removeprefix("."), line_of(node.start_mark) if node else 0
+    return "".join(names).removeprefix("."), node
 
 
 def _before_text(node: yaml.Node | None, name: str) -> int:

@@ -12,8 +12,8 @@ import uvloop
 
 from governd import supervisor
 from governd.app import App
+from governd.application import call as calls
 from governd.cli.settings import load_settings
-from governd.endpoints import calls
 from governd.errors import ConfigError, GoverndError
 from governd.observability import logs
 

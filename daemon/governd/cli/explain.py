@@ -60,7 +60,7 @@ def explain(
     if as_json:
         output.show_json(to_json(answer))
     else:
-        output.show(*_words(answer))
+        output.show(*words(answer))
 
 
 def to_json(answer: admin_service_pb2.ExplainResponse) -> dict[str, object]:
@@ -87,7 +87,8 @@ def to_json(answer: admin_service_pb2.ExplainResponse) -> dict[str, object]:
     }
 
 
-def _words(answer: admin_service_pb2.ExplainResponse) -> Iterator[RenderableType]:
+def words(answer: admin_service_pb2.ExplainResponse) -> Iterator[RenderableType]:
+    """The explanation, part by part."""
     reasons = set(answer.evaluation.reasons)
     yield evaluation.headline(answer.evaluation)
     yield output.facts(_facts(answer))

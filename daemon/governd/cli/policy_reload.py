@@ -26,8 +26,9 @@ def reload(admin_socket: Path, timeout: float, *, as_json: bool) -> None:
     JSON:
       changed, policy (digest, bundle_version, epoch, age_seconds).
 
-    Example:
-      governd policy lint /etc/governd/policy && governd policy reload
+    Examples:
+      governd policy reload
+      governd policy lint /etc/governd/policy && governd policy reload --json
     """
     answer = connection.reload(admin_socket, timeout)
     if as_json:

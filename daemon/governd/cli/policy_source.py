@@ -6,8 +6,9 @@ from pathlib import Path
 
 from governd.adapters.policy_directory import PolicyDirectory, base_policy, base_schema
 from governd.errors import Problem
+from governd.policy.bundle import PolicySource
 from governd.policy.compiler import CompiledPolicy, compile_policy
-from governd.policy.source import PolicySource, read_source
+from governd.policy.source import read_source
 
 Files = Mapping[str, bytes]
 

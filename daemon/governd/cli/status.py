@@ -39,7 +39,7 @@ def status(admin_socket: Path, timeout: float, *, as_json: bool) -> None:
     if as_json:
         output.show_json(to_json(answer))
     else:
-        output.show(*_words(answer, datetime.now(UTC)))
+        output.show(*words(answer, datetime.now(UTC)))
 
 
 def to_json(answer: admin_service_pb2.StatusResponse) -> dict[str, object]:
@@ -67,7 +67,8 @@ def to_json(answer: admin_service_pb2.StatusResponse) -> dict[str, object]:
     }
 
 
-def _words(answer: admin_service_pb2.StatusResponse, now: datetime) -> Iterator[RenderableType]:
+def words(answer: admin_service_pb2.StatusResponse, now: datetime) -> Iterator[RenderableType]:
+    """The state, part by part."""
     yield _headline(answer, now)
     for name in answer.unsafe_settings:
         yield output.text(f"UNSAFE: {name} is on", output.BAD)

@@ -22,8 +22,9 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 from structlog.typing import FilteringBoundLogger
 
-from governd.endpoints import calls, status
-from governd.endpoints.calls import Call
+from governd.application import call as calls
+from governd.application.call import Call
+from governd.endpoints import status
 from governd.errors import DrainingError, GoverndError, MessageTooLargeError, RequestError
 from governd.observability.metrics import Metrics
 from governd.observability.names import Key

@@ -21,8 +21,8 @@ from typing import NamedTuple, TypeAlias
 import grpc
 import grpc.aio
 
-from governd.endpoints import calls
-from governd.endpoints.calls import Call, Clock
+from governd.application import call as calls
+from governd.application.call import Call, Clock
 from governd.endpoints.chain import Handler, draining
 from governd.endpoints.limits import Admission
 from governd.endpoints.methods import Method, Methods

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from governd.endpoints import calls
+from governd.application import call as calls
 from governd.endpoints.chain import Chain, Context, Handler, behaviour, immediate
 from governd.observability.names import OTHER
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import cedarpy
 
+from governd.policy.bundle import PolicyRecord
 from governd.policy.compiler import CompiledPolicy
 from governd.policy.decision import Decision
-from governd.policy.engine import Inquiry, Refusal, decide, translate
+from governd.policy.engine import decide
+from governd.policy.inquiry import Inquiry, Refusal, translate
 from governd.policy.parameters import quote
 from governd.policy.question import Question
-from governd.policy.source import PolicyRecord
 
 _ALL: Mapping[str, Any] = {"op": "All"}
 _SCOPE = ("principal", "action", "resource")

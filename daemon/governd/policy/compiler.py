@@ -18,10 +18,11 @@ from typing import NamedTuple
 import cedarpy
 
 from governd.errors import PolicyError, Problem
+from governd.policy.bundle import PolicyRecord, PolicySource
 from governd.policy.entities import Entity, EntityGraph, Uid, add_grants, mentioned_entities
+from governd.policy.layout import SCHEMA
 from governd.policy.manifest import Manifest
 from governd.policy.records import entity_records
-from governd.policy.source import SCHEMA, PolicyRecord, PolicySource
 from governd.policy.tools import CALL, Server, Tool
 
 _ENTITY_TYPE = re.compile(r"^entity ([A-Za-z_][\w:]*)", re.MULTILINE)

@@ -8,8 +8,9 @@ import difflib
 from collections.abc import Iterator
 
 from governd.errors import Problem
+from governd.policy.bundle import BASE, PolicyRecord, PolicySource
 from governd.policy.entities import Uid, mentioned_entities
-from governd.policy.source import BASE, MANIFEST, PolicyRecord, PolicySource
+from governd.policy.layout import MANIFEST
 from governd.policy.tools import Tool
 
 _OURS = ("id", "max_staleness", "mode", "no_lease", "obligation")

@@ -12,8 +12,8 @@ from typing import Any
 import cedarpy
 
 from governd.errors import PolicyError, Problem
+from governd.policy.bundle import PolicySource
 from governd.policy.entities import Entity, Uid
-from governd.policy.source import PolicySource
 from governd.policy.tools import Server, Tool
 
 

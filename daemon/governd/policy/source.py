@@ -11,99 +11,30 @@ Invariants:
     * What a tenant's folder says stays within the tenant (``tenancy``).
 """
 
-import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from governd.errors import PolicyError, Problem, RequestError
 from governd.policy import tenancy
-from governd.policy.annotations import AnnotationError, Traits, read_traits
+from governd.policy.annotations import AnnotationError, read_traits
+from governd.policy.bundle import BASE, PolicyRecord, PolicySource
 from governd.policy.documents import Documents
-from governd.policy.manifest import Grant, Grants, Manifest
+from governd.policy.layout import MANIFEST, SCHEMA, digest_of, is_read, owner_of
+from governd.policy.manifest import Grants, Manifest
 from governd.policy.statements import (
     ParsedStatement,
-    Statement,
     parse_statements,
     refuse_deep,
     split_statements,
 )
-from governd.policy.tools import Server, ServerFile, read_server
-
-MANIFEST = "manifest.toml"
-SCHEMA = "schema.cedarschema"
-BASE = "governd"
-_TENANT_FILE = re.compile(r"tenants/([^/]+)/(.+)")
-_READ = re.compile(
-    r"policies/.+\.cedar|schema\.cedarschema|entities\.json|grants\.toml|tools/.+\.json"
-)
-_TENANT_READ = re.compile(r"policies/.+\.cedar|entities\.json|grants\.toml")
+from governd.policy.tools import ServerFile, read_server
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyRecord:
-    """One policy, parsed.
-
-    Attributes:
-        id: Its id in answers.
-        effect: ``permit`` or ``forbid``.
-        est: Cedar's JSON form.
-        traits: Its annotations.
-        statement: File, line and text.
-        tenant: Whose it is; ``""`` for the platform's.
-    """
-
-    id: str
-    effect: str
-    est: Mapping[str, Any]
-    traits: Traits
-    statement: Statement
-    tenant: str = ""
-
-
-@dataclass(slots=True)
-class PolicySource:
-    """All that a policy source says.
-
-    Attributes:
-        digest: ``sha-256:<hex>`` over every file that was read, and governd's base.
-        manifest: Its manifest.
-        schema: The text of its schema extension.
-        policies: All policies, governd's base among them.
-        entities: Entities by the file they stand in.
-        grants: Capability grants by the file they stand in.
-        servers: Declared MCP servers by name.
-    """
-
-    digest: str
-    manifest: Manifest
-    schema: str = ""
-    policies: list[PolicyRecord] = field(default_factory=list)
-    entities: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    grants: dict[str, tuple[Grant, ...]] = field(default_factory=dict)
-    servers: dict[str, Server] = field(default_factory=dict)
-
-
-def is_read(path: str) -> bool:
-    """Whether a file of this path within a source is read."""
-    tenant = _TENANT_FILE.fullmatch(path)
-    if tenant:
-        return _TENANT_READ.fullmatch(tenant[2]) is not None
-    return path == MANIFEST or _READ.fullmatch(path) is not None
-
-
-def digest_of(files: Mapping[str, bytes], base: str) -> str:
-    """The digest of a source: of governd's base and each file's path and content."""
-    total = hashlib.sha256(hashlib.sha256(base.encode()).digest())
-    for path in sorted(files):
-        total.update(hashlib.sha256(path.encode()).digest())
-        total.update(hashlib.sha256(files[path]).digest())
-    return "sha-256:" + total.hexdigest()
-
-
-def read_source(files: Mapping[str, bytes], base: str, *, unlisted: Iterable[str] = ()) -> PolicySource:
+def read_source(
+    files: Mapping[str, bytes], base: str, *, unlisted: Iterable[str] = ()
+) -> PolicySource:
     """Reads a policy source.
 
     Args:
@@ -165,8 +96,7 @@ class _Reader:
     def read(self, base: str) -> None:
         self._add_policies(BASE, base, "")
         for path in sorted(self._documents.paths() - {MANIFEST}):
-            match = _TENANT_FILE.fullmatch(path)
-            tenant, name = (match[1], match[2]) if match else ("", path)
+            tenant, name = owner_of(path)
             if tenant and tenant not in self._tenants:
                 self._documents.problem(path, 0, f"tenant {tenant} is not in {MANIFEST}")
             else:

@@ -183,7 +183,7 @@ def _children(item: object) -> Iterable[object]:
 
 
 def _ordinal(generated_id: str) -> int:
-    """Cedar numbers policies in the order of the text: ``policy0``, ``policy1``…"""
+    """Place in the text: Cedar numbers policies ``policy0``, ``policy1`` and so on."""
     return int(generated_id.removeprefix("policy"))
 
 

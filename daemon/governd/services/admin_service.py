@@ -1,13 +1,12 @@
 """AdminService: the operator's questions."""
 
-import grpc
-
 from governd._proto.governd.v1 import admin_service_pb2, admin_service_pb2_grpc
 from governd.application.operate import CallerUsage, Component, Operator
 from governd.identity import SpiffeId
 from governd.policy.analysis import Explanation
 from governd.policy.arguments import ArgumentLimits
 from governd.services import convert
+from governd.services.context import Context
 
 _EFFECTS = {
     "permit": admin_service_pb2.POLICY_EFFECT_PERMIT,
@@ -26,7 +25,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     async def Status(  # noqa: N802
         self,
         request: admin_service_pb2.StatusRequest,  # noqa: ARG002
-        context: grpc.aio.ServicerContext,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> admin_service_pb2.StatusResponse:
         """What this governd is and holds."""
         status = self._operator.status()
@@ -50,7 +49,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     async def Explain(  # noqa: N802
         self,
         request: admin_service_pb2.ExplainRequest,
-        context: grpc.aio.ServicerContext,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> admin_service_pb2.ExplainResponse:
         """Answers a question and says why, and records nothing."""
         caller = SpiffeId.parse(request.caller, field="caller")
@@ -67,7 +66,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     async def Reload(  # noqa: N802
         self,
         request: admin_service_pb2.ReloadRequest,  # noqa: ARG002
-        context: grpc.aio.ServicerContext,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> admin_service_pb2.ReloadResponse:
         """Reads the policy source now."""
         info, changed = await self._operator.reload()
@@ -76,7 +75,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     async def ListCallers(  # noqa: N802
         self,
         request: admin_service_pb2.ListCallersRequest,  # noqa: ARG002
-        context: grpc.aio.ServicerContext,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> admin_service_pb2.ListCallersResponse:
         """Every caller that has a listener."""
         return admin_service_pb2.ListCallersResponse(

@@ -113,6 +113,4 @@ def duration(seconds: float) -> Duration:
 
 def problem(value: Problem) -> admin_service_pb2.PolicyProblem:
     """A mistake in a policy source as a message."""
-    return admin_service_pb2.PolicyProblem(
-        file=value.file, line=value.line, message=value.message
-    )
+    return admin_service_pb2.PolicyProblem(file=value.file, line=value.line, message=value.message)

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-import grpc
-
 from governd._proto.governd.v1 import identity_service_pb2, identity_service_pb2_grpc
 from governd.application import call
 from governd.identity import SpiffeId
 from governd.services import convert
+from governd.services.context import Context
 
 
 class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
@@ -20,7 +19,7 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
     async def WhoAmI(  # noqa: N802
         self,
         request: identity_service_pb2.WhoAmIRequest,  # noqa: ARG002
-        context: grpc.aio.ServicerContext,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> identity_service_pb2.WhoAmIResponse:
         """Says who the channel says is calling."""
         caller = call.current().workload

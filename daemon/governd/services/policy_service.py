@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import grpc
 from google.rpc import status_pb2
 
 from governd._proto.governd.v1 import policy_service_pb2, policy_service_pb2_grpc, types_pb2
@@ -11,6 +10,7 @@ from governd.application.evaluate import Answer, Evaluator
 from governd.errors import GoverndError, RequestError
 from governd.policy.arguments import ArgumentLimits
 from governd.services import convert
+from governd.services.context import Context
 
 _FIRST_DENY = policy_service_pb2.EVALUATIONS_SEMANTIC_DENY_ON_FIRST_DENY
 _FIRST_PERMIT = policy_service_pb2.EVALUATIONS_SEMANTIC_PERMIT_ON_FIRST_PERMIT
@@ -37,7 +37,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
     async def Evaluate(  # noqa: N802
         self,
         request: policy_service_pb2.EvaluateRequest,
-        context: grpc.aio.ServicerContext,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> policy_service_pb2.EvaluateResponse:
         """Decides one question."""
         this = call.current()
@@ -48,7 +48,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
     async def EvaluateBatch(  # noqa: N802
         self,
         request: policy_service_pb2.EvaluateBatchRequest,
-        context: grpc.aio.ServicerContext,  # noqa: ARG002
+        context: Context,  # noqa: ARG002
     ) -> policy_service_pb2.EvaluateBatchResponse:
         """Decides several questions in order."""
         this = call.current()
@@ -82,9 +82,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         except GoverndError as error:
             return error
 
-    async def _answers(
-        self, results: list[Answer | GoverndError]
-    ) -> list[types_pb2.Evaluation]:
+    async def _answers(self, results: list[Answer | GoverndError]) -> list[types_pb2.Evaluation]:
         decided = [result for result in results if isinstance(result, Answer)]
         answers = iter(await self._evaluator.put_on_record(decided))
         return [

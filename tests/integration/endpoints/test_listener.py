@@ -12,7 +12,8 @@ import pytest
 import structlog
 from google.protobuf.wrappers_pb2 import StringValue
 
-from governd.endpoints import calls, sockets
+from governd.application import call as calls
+from governd.endpoints import sockets
 from governd.errors import ListenerError, RequestError
 from tests.integration.endpoints.doors import (
     UNARY,

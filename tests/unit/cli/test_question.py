@@ -27,7 +27,7 @@ def test_a_subject_is_passed_on() -> None:
 
 @pytest.mark.parametrize("resource", ["tool", "tool:", ":git", "", "git/git_commit"])
 def test_a_resource_that_is_not_type_and_id_is_refused(resource: str) -> None:
-    with pytest.raises(click.UsageError, match="RESOURCE: .* is not TYPE:ID"):
+    with pytest.raises(click.UsageError, match=r"RESOURCE: .* is not TYPE:ID"):
         question.ask("tools/call", resource, None, None)
 
 

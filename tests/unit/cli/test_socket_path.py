@@ -29,7 +29,7 @@ def test_a_relative_path_counts_from_here() -> None:
     "address", ["", "unix:", "unix://host/admin.sock", "unix://", "http://host/", "a\0b"]
 )
 def test_what_names_no_unix_socket_is_refused(address: str) -> None:
-    with pytest.raises(ValueError, match="^socket: "):
+    with pytest.raises(ValueError, match=r"^socket: "):
         socket_path.parse(address)
 
 

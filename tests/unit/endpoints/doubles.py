@@ -12,8 +12,8 @@ from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 from prometheus_client import CollectorRegistry
 
-from governd.endpoints import calls
-from governd.endpoints.calls import Call
+from governd.application import call as calls
+from governd.application.call import Call
 from governd.endpoints.chain import Chain, Handler, behaviour
 from governd.endpoints.limits import Admission
 from governd.observability.metrics import Metrics

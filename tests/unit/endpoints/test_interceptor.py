@@ -9,8 +9,8 @@ import grpc.aio
 import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
-from governd.endpoints import calls
-from governd.endpoints.calls import Call
+from governd.application import call as calls
+from governd.application.call import Call
 from governd.endpoints.chain import Handler
 from governd.endpoints.interceptor import CallInterceptor
 from governd.endpoints.limits import Admission

@@ -27,14 +27,25 @@ capabilities = ["git:more"]
 
 
 def group(name: str, *parents: str) -> dict[str, Any]:
-    return {"uid": Uid("Group", name).json(), "parents": [Uid("Group", one).json() for one in parents]}
+    return {
+        "uid": Uid("Group", name).json(),
+        "parents": [Uid("Group", one).json() for one in parents],
+    }
 
 
 def agent(name: str, *groups: str) -> dict[str, Any]:
-    return {"uid": Uid("Agent", name).json(), "parents": [Uid("Group", one).json() for one in groups]}
+    return {
+        "uid": Uid("Agent", name).json(),
+        "parents": [Uid("Group", one).json() for one in groups],
+    }
 
 
-ENTITIES = [agent(READER, "juniors"), group("juniors", "staff"), group("staff", "all"), group("all")]
+ENTITIES = [
+    agent(READER, "juniors"),
+    group("juniors", "staff"),
+    group("staff", "all"),
+    group("all"),
+]
 
 
 def graph(**parts: Any) -> EntityGraph:
@@ -107,7 +118,9 @@ def test_handles_are_shared_between_questions() -> None:
 
 
 def test_what_policies_mention_can_be_reached() -> None:
-    text = '@id("x") permit (principal, action, resource) when { Group::"juniors" in Group::"all" };'
+    text = (
+        '@id("x") permit (principal, action, resource) when { Group::"juniors" in Group::"all" };'
+    )
     assert ask(compiled(text, entities=ENTITIES)).reasons == ("x",)
 
 

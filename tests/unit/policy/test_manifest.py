@@ -74,7 +74,10 @@ OVERLAPS = {
     "above": {"name": "c", "spiffe_prefixes": ["spiffe://example.org/agent"]},
     "the whole trust domain": {"name": "c", "spiffe_prefixes": ["spiffe://example.org"]},
     "a namespace": {"name": "c", "namespaces": ["acme"]},
-    "a namespace as a prefix": {"name": "c", "spiffe_prefixes": ["spiffe://example.org/ns/acme/sa"]},
+    "a namespace as a prefix": {
+        "name": "c",
+        "spiffe_prefixes": ["spiffe://example.org/ns/acme/sa"],
+    },
     "the same name": {"name": "beta", "namespaces": ["other"]},
 }
 

@@ -235,9 +235,9 @@ def test_a_quoted_action_is_what_a_schema_declares(text: str) -> None:
     assert [action["uid"]["id"] for action in actions] == [text]
 
 
-PROPERTY_NAMES = st.text(
-    st.characters(codec="utf-8", exclude_characters="\0"), max_size=6
-).filter(lambda name: not name.startswith("__"))
+PROPERTY_NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6).filter(
+    lambda name: not name.startswith("__")
+)
 SCHEMAS: st.SearchStrategy[dict[str, Any]] = st.recursive(
     st.sampled_from([{"type": name} for name in ("string", "integer", "number", "boolean")]),
     lambda inner: st.one_of(

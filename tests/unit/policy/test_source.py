@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from governd.errors import PolicyError
-from governd.policy.source import digest_of, is_read, read_source
+from governd.policy.layout import digest_of, is_read
+from governd.policy.source import read_source
 from tests.policies import (
     ACME,
     MANIFEST,
@@ -75,7 +76,9 @@ def test_a_manifest_that_is_not_one_is_refused() -> None:
 
 
 def test_a_listed_file_that_is_missing_is_named_with_the_line() -> None:
-    listed = 'files = ["grants.toml", "tools/git.json", "policies/test.cedar",\n"policies/b.cedar"]\n'
+    listed = (
+        'files = ["grants.toml", "tools/git.json", "policies/test.cedar",\n"policies/b.cedar"]\n'
+    )
     assert problems(PERMIT_ALL, manifest=listed) == [
         "manifest.toml:6: files: policies/b.cedar is listed but missing"
     ]
@@ -137,7 +140,9 @@ def test_all_mistakes_are_found_at_once_and_sorted() -> None:
 
 @pytest.mark.parametrize("name", ["base/revoked", "base/mine", "tenant/acme/x"])
 def test_ids_of_governd_are_reserved(name: str) -> None:
-    (problem,) = (one for one in problems(f'\n@id("{name}") {PERMIT_ALL[10:]}') if "governd's" in one)
+    (problem,) = (
+        one for one in problems(f'\n@id("{name}") {PERMIT_ALL[10:]}') if "governd's" in one
+    )
     assert problem.startswith("policies/test.cedar:2: policy: @id(")
 
 
@@ -161,7 +166,7 @@ def test_a_bad_annotation_is_refused_with_its_line() -> None:
 
 
 def test_an_annotation_without_a_value_is_an_empty_one() -> None:
-    source = read("@no_lease @id(\"x\") permit (principal, action, resource);")
+    source = read('@no_lease @id("x") permit (principal, action, resource);')
     assert source.policies[-1].traits.no_lease
 
 
@@ -255,4 +260,6 @@ def test_the_digest_is_of_names_contents_and_base() -> None:
 
 
 def test_a_manifest_of_the_wrong_text_encoding_is_refused() -> None:
-    assert any("UTF-8" in one for one in problems(extra={"manifest.toml": b"\xff" + MANIFEST.encode()}))
+    assert any(
+        "UTF-8" in one for one in problems(extra={"manifest.toml": b"\xff" + MANIFEST.encode()})
+    )

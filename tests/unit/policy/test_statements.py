@@ -156,7 +156,10 @@ def test_every_policy_that_does_not_parse_is_named() -> None:
     assert [line.partition(": ")[0] for line in lines] == ["x.cedar:1", "x.cedar:3"]
 
 
-@pytest.mark.parametrize("slot", ["principal == ?principal, action, resource", "principal, action, resource in ?resource"])
+@pytest.mark.parametrize(
+    "slot",
+    ["principal == ?principal, action, resource", "principal, action, resource in ?resource"],
+)
 def test_a_template_is_refused(slot: str) -> None:
     assert "templates are not supported" in refusal(f"{PERMIT} permit ({slot});")
 

@@ -106,7 +106,9 @@ def test_a_tenant_may_state_its_own(entity: dict[str, Any]) -> None:
 OUTSIDE: dict[str, object] = {
     "another tenant's agent": agent(BETA),
     "an agent of the platform": agent("spiffe://example.org/agent/writer"),
-    "another tenant's agent in the longer form": {"uid": {"__entity": {"type": "Agent", "id": BETA}}},
+    "another tenant's agent in the longer form": {
+        "uid": {"__entity": {"type": "Agent", "id": BETA}}
+    },
     "a group of the platform": group("staff"),
     "a group that only begins alike": group("acmeg"),
     "a group of another tenant": group("beta/g"),
@@ -137,13 +139,23 @@ DERIVED = ["Action", "McpServer", "Tool", "Resource", "Prompt", "Namespace"]
 @pytest.mark.parametrize("kind", DERIVED)
 @pytest.mark.parametrize("tenant", ["", "acme"])
 def test_nobody_states_what_governd_derives(kind: str, tenant: str) -> None:
-    assert "governd makes these itself" in of_entity({"uid": {"type": kind, "id": "acme/x"}}, tenant)[0]
+    assert (
+        "governd makes these itself"
+        in of_entity({"uid": {"type": kind, "id": "acme/x"}}, tenant)[0]
+    )
 
 
 @pytest.mark.parametrize("tenant", ["", "acme"])
 @pytest.mark.parametrize(
     "entity",
-    [1, {}, {"uid": "x"}, {"uid": {"type": "Group"}}, {"uid": {"type": 1, "id": "x"}}, {"uid": {"__expr": "x"}}],
+    [
+        1,
+        {},
+        {"uid": "x"},
+        {"uid": {"type": "Group"}},
+        {"uid": {"type": 1, "id": "x"}},
+        {"uid": {"__expr": "x"}},
+    ],
     ids=str,
 )
 def test_an_entity_without_a_name_is_refused(entity: object, tenant: str) -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from governd.endpoints import calls
-from governd.endpoints.calls import Call
+from governd.application import call as calls
+from governd.application.call import Call
 from governd.endpoints.limits import Admission
 from governd.errors import RateLimitedError
 from governd.identity import Attestation, Caller, SpiffeId

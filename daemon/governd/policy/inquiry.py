@@ -1,0 +1,181 @@
+"""A question in Cedar's terms.
+
+What the wire calls a tool, Cedar calls an entity and an action of its own. Whatever
+nothing declares is answered here, before any policy is asked: by its exact name, so that
+no alias, confusable or prefix reaches a policy that was written for something else.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cedarpy
+
+from governd.identity import SpiffeId
+from governd.policy.compiler import CompiledPolicy, SetKey
+from governd.policy.decision import DecisionCode
+from governd.policy.entities import Entity, Uid
+from governd.policy.parameters import CedarValue, Projection, project
+from governd.policy.question import Question
+from governd.policy.tools import CALL, Tool
+
+_WIRE_TYPES = {
+    "tool": "Tool",
+    "mcp_server": "McpServer",
+    "resource": "Resource",
+    "prompt": "Prompt",
+    "agent": "Agent",
+    "external_service": "ExternalService",
+}
+BUILT_IN_ACTIONS = (
+    CALL,
+    "tools/list",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "prompts/list",
+    "prompts/get",
+    "agent/invoke",
+    "http/request",
+    "token/exchange",
+    "delegation/mint",
+    "identity/jwt-svid",
+)
+"""The actions that governd itself declares."""
+
+_OF_A_SERVER = frozenset({"Tool", "Resource", "Prompt"})
+
+
+class Refusal(Exception):  # noqa: N818 - carries an answer, not a fault
+    """The question is answered before any policy is asked."""
+
+    def __init__(self, code: DecisionCode) -> None:
+        """Takes the answer."""
+        super().__init__(code.name)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A question in Cedar's terms.
+
+    Attributes:
+        principal: The subject.
+        action: Cedar's action.
+        resource: The resource.
+        context: Cedar's context.
+        key: Which policies count.
+        entities: What the evaluation can reach.
+        destructive: Whether it is about a destructive tool.
+        undeclared: Arguments that nothing declares.
+    """
+
+    principal: Uid
+    action: Uid
+    resource: Uid
+    context: Mapping[str, CedarValue]
+    key: SetKey
+    entities: cedarpy.Entities
+    destructive: bool
+    undeclared: tuple[str, ...]
+
+    def request(self) -> dict[str, object]:
+        """As the engine takes it."""
+        return {
+            "principal": self.principal.json(),
+            "action": self.action.json(),
+            "resource": self.resource.json(),
+            "context": self.context,
+        }
+
+
+def translate(policy: CompiledPolicy, question: Question) -> Inquiry:
+    """Puts a question into Cedar's terms.
+
+    Raises:
+        Refusal: It names what nothing declares, or an argument has the wrong type.
+    """
+    if question.action != CALL and question.action not in policy.actions:
+        raise Refusal(DecisionCode.UNKNOWN_ACTION)
+    resource = _resource(policy, question)
+    tool = policy.tool(resource.id) if resource.type == "Tool" else None
+    if (question.action == CALL) != (tool is not None):
+        raise Refusal(DecisionCode.UNKNOWN_RESOURCE)
+    projection = _project(tool, question)
+    principal = Uid("Agent", str(question.subject))
+    action = Uid("Action", tool.action if tool else question.action)
+    return Inquiry(
+        principal=principal,
+        action=action,
+        resource=resource,
+        context=_context(tool, projection),
+        key=_key(policy, question.subject, resource),
+        entities=policy.graph.reachable(principal, action, resource, _unlisted(resource)),
+        destructive=tool.destructive if tool else False,
+        undeclared=projection.undeclared,
+    )
+
+
+def _resource(policy: CompiledPolicy, question: Question) -> Uid:
+    reference = question.resource
+    kind = _WIRE_TYPES.get(reference.type, reference.type)
+    # A type of governd's own has one name on the wire: "Tool" is not another "tool".
+    if kind not in policy.types or reference.type in _WIRE_TYPES.values():
+        raise Refusal(DecisionCode.UNKNOWN_RESOURCE)
+    uid = Uid(kind, reference.id)
+    server, slash, name = reference.id.partition("/")
+    if kind in _OF_A_SERVER and (server not in policy.servers or not slash or not name):
+        raise Refusal(DecisionCode.UNKNOWN_RESOURCE)
+    if kind == "McpServer" and reference.id not in policy.servers:
+        raise Refusal(DecisionCode.UNKNOWN_RESOURCE)
+    return uid
+
+
+def _project(tool: Tool | None, question: Question) -> Projection:
+    members = question.arguments.members
+    if tool is None:
+        return Projection({}, tuple(members), ())
+    projection = project(tool.parameters, members)
+    if projection.mismatched:
+        raise Refusal(DecisionCode.ARGUMENTS_MISMATCH)
+    return projection
+
+
+def _context(tool: Tool | None, projection: Projection) -> dict[str, CedarValue]:
+    context: dict[str, CedarValue] = {
+        "args_undeclared": bool(projection.undeclared),
+        "delegated": False,  # no evidence of a delegation is accepted yet
+    }
+    if tool:
+        context["args"] = projection.args
+    return context
+
+
+def _key(policy: CompiledPolicy, subject: SpiffeId, resource: Uid) -> SetKey:
+    tenant = policy.manifest.tenant_of(subject)
+    owner = owner_of(policy, resource) if tenant else None
+    owning = policy.manifest.tenant_of(owner) if owner else ""
+    return SetKey(tenant, foreign=owning not in {"", tenant})
+
+
+def owner_of(policy: CompiledPolicy, resource: Uid) -> SpiffeId | None:
+    """The workload that a resource is or belongs to; ``None`` for none."""
+    if resource.type == "Agent":
+        return SpiffeId.parse(resource.id)
+    if resource.type in {*_OF_A_SERVER, "McpServer"}:
+        return policy.servers[resource.id.partition("/")[0]].spiffe_id
+    return None
+
+
+def _unlisted(resource: Uid) -> dict[Uid, Entity]:
+    """The record of a resource or prompt, which no file lists."""
+    server, _, name = resource.id.partition("/")
+    attribute = {"Resource": "uri", "Prompt": "name"}.get(resource.type)
+    if attribute is None:
+        return {}
+    return {
+        resource: {
+            "uid": resource.json(),
+            "attrs": {attribute: name},
+            "parents": [Uid("McpServer", server).json()],
+        }
+    }
