@@ -46,7 +46,7 @@ format: $(STAMP) ## Format the code and repair what can be repaired
 
 generate: $(STAMP) ## Write the generated files anew: stubs, docs/metrics.md
 	$(BIN)/python protos/generate.py
-	$(BIN)/python -m governd.observability.names > docs/metrics.md
+	$(BIN)/python -m governd.observability.page > docs/metrics.md
 
 requirements: $(STAMP) ## Show what is proven: one line for each requirement
 	@$(BIN)/python tests/requirements_table.py $(ARGS)

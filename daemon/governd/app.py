@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import contextlib
 import functools
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from governd.adapters.policy_report import PolicyReport
 from governd.adapters.state_lock import StateLock
 from governd.application.evaluate import Evaluator
 from governd.application.operate import CallerUsage, Operator
+from governd.application.readiness import Readiness
 from governd.application.sync_policy import PolicyKeeper
 from governd.config import Config
 from governd.endpoints import sockets, status
@@ -64,6 +64,7 @@ class App:
         self._records = DecisionFile(
             config.decision_log.path,
             sync_interval_seconds=config.decision_log.sync_interval_seconds,
+            on_written=self._metrics.decision_log_records.inc,
             on_failure=self._log_failed,
         )
         self._keeper = self._make_keeper()
@@ -87,33 +88,37 @@ class App:
         self._records.start()
         await self._keeper.check()
         self._health = await Health.create(gated=[POLICY], standing=[IDENTITY, ADMIN])
-        await self._refresh()
+        readiness = Readiness(self._operator, self._health, self._metrics.ready.set)
+        await readiness.refresh()
         self._make_listeners(self._health)
         for listener in self._listeners:
             await listener.start()
         self._publish_metrics()
         self._tasks = [
             asyncio.create_task(self._keeper.watch(self._config.policy.poll_interval_seconds)),
-            asyncio.create_task(self._tend()),
+            asyncio.create_task(readiness.tend(self._changed)),
         ]
-        self._log.info("serving", listeners=len(self._listeners) - 1, ready=self._health.ready)
+        self._log.info("serving", listeners=len(self._listeners) - 1, ready=readiness.ready)
+
+    async def failure(self) -> None:
+        """Returns never; raises what ends a task that should go on for ever."""
+        await asyncio.gather(*self._tasks)
 
     async def drain(self) -> None:
         """Refuses new calls, lets those that have begun finish, and stops."""
-        self._log.info("draining", grace_seconds=self._config.drain.grace_seconds)
+        self._log.info("draining", seconds=self._config.drain.grace_seconds)
         if self._health:
             await self._health.draining()
         grace = self._config.drain.grace_seconds
         ended = await asyncio.gather(*(listener.drain(grace) for listener in self._listeners))
         await self.stop()
-        self._log.info("stopped", calls_ended=sum(ended))
+        self._log.info("stopped", calls=sum(ended))
 
     async def stop(self) -> None:
         """Closes everything at once; what was decided is on disk."""
         for task in self._tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for listener in self._listeners:
             await listener.stop()
         if self._metrics_server:
@@ -230,22 +235,8 @@ class App:
 
     def _log_failed(self, error: OSError) -> None:
         self._metrics.decision_log_failures.inc()
-        self._log.error("decision log failed", problem=error.strerror)
+        self._log.error("decision log failed", error=error.strerror)
         self._changed.set()
-
-    async def _tend(self) -> None:
-        """Keeps health what it should be, soon after anything changed."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), timeout=1.0)
-            self._changed.clear()
-            await self._refresh()
-
-    async def _refresh(self) -> None:
-        ready = self._operator.status().ready
-        self._metrics.ready.set(ready)
-        if self._health and self._health.ready != ready:
-            await self._health.set_ready(ready=ready)
 
     def _usage(self) -> Iterator[CallerUsage]:
         now = time.monotonic()

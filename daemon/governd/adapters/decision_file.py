@@ -30,6 +30,7 @@ class DecisionFile:
         path: Path,
         *,
         sync_interval_seconds: float,
+        on_written: Callable[[int], None] = lambda _: None,
         on_failure: Callable[[OSError], None] = lambda _: None,
     ) -> None:
         """Opens nothing yet.
@@ -37,15 +38,17 @@ class DecisionFile:
         Args:
             path: The file; made with mode 0600 where it does not exist.
             sync_interval_seconds: The longest that a record waits for the disk.
+            on_written: Told of how many records each write put on file.
             on_failure: Told of every failed write or sync.
         """
         self._path = path
         self._interval = sync_interval_seconds
+        self._on_written = on_written
         self._on_failure = on_failure
         self._fd = -1
         self._inode = -1
         self._dirty = False
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Sequence[bytes], asyncio.Future[None]]] = []
         self._syncing: asyncio.Task[None] | None = None
         self.failure = ""
 
@@ -85,7 +88,7 @@ class DecisionFile:
         written: asyncio.Future[None] = loop.create_future()
         if not self._waiting:
             loop.call_soon(self._flush)
-        self._waiting.append((b"".join(record + b"\n" for record in records), written))
+        self._waiting.append((records, written))
         await written
 
     async def close(self) -> None:
@@ -103,7 +106,9 @@ class DecisionFile:
             return
         failure: DecisionLogError | None = None
         try:
-            self._write(b"".join(line for line, _ in waiting))
+            lines = [record + b"\n" for records, _ in waiting for record in records]
+            self._write(b"".join(lines))
+            self._on_written(len(lines))
             self.failure = ""
         except OSError as error:
             self.failure = error.strerror or "unknown error"

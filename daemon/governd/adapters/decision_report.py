@@ -29,15 +29,15 @@ class DecisionReport:
             self._write(answer)
 
     def _write(self, answer: Answer) -> None:
+        question, decision = answer.question, answer.decision
         self._log.info(
             "decision",
             decision_id=answer.decision_id,
-            decision="allow" if answer.decision.allowed else "deny",
-            code=answer.decision.code.name,
-            subject=str(answer.question.subject),
-            action=answer.question.action,
-            resource_type=answer.question.resource.type,
-            resource_id=answer.question.resource.id,
-            reasons=list(answer.decision.reasons),
-            latency_us=round(answer.latency_seconds * 1e6),
+            decision="allow" if decision.allowed else "deny",
+            code=decision.code.name,
+            subject=str(question.subject),
+            action=question.action,
+            resource=f"{question.resource.type}:{question.resource.id}",
+            reasons=decision.reasons,
+            seconds=round(answer.latency_seconds, 6),
         )

@@ -19,6 +19,7 @@ from governd.policy.layout import is_read
 MAX_FILES = 20_000
 MAX_TOTAL_BYTES = 64 << 20
 _ATTEMPTS = 3
+_TWICE = "is a link to a folder that is read already"
 
 Signature = tuple[tuple[str, int, int, int], ...]
 """Path, inode, size and time of change of each file: equal while nothing changes."""
@@ -79,11 +80,16 @@ class PolicyDirectory:
         root = self._root.resolve()
         if not root.is_dir():
             raise PolicyError([Problem(str(self._root), 0, "is not a directory")])
+        seen = {root.stat().st_ino}
         for folder, folders, names in os.walk(root, onerror=_refuse_folder, followlinks=True):
             here = Path(folder).relative_to(root)
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in folders:
-                self._stat(root, (here / name).as_posix())
+                relative = (here / name).as_posix()
+                inode = self._stat(root, relative).st_ino
+                if inode in seen:
+                    raise PolicyError([Problem(ascii(relative)[1:-1], 0, _TWICE)])
+                seen.add(inode)
             for relative in ((here / name).as_posix() for name in names):
                 if is_read(relative) or relative.endswith(".cedar"):
                     yield relative, self._stat(root, relative, wanted=stat.S_IFREG)

@@ -30,5 +30,5 @@ class PolicyReport:
             self._metrics.policy_last_success.set(time.time())
             self._log.info("policy in force", digest=policy.digest, epoch=state.epoch)
         for one in state.problems:
-            self._log.error("policy refused", file=one.file, line=one.line, problem=one.message)
+            self._log.error("policy refused", file=one.file, line=one.line, error=one.message)
         self._on_change()

@@ -7,6 +7,8 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 import uvloop
 
@@ -54,5 +56,15 @@ async def _run(app: App, lifeline: int) -> None:
     except BaseException:
         await app.stop()
         raise
-    await stop.wait()
+    await _first([stop.wait(), app.failure()])
     await app.drain()
+
+
+async def _first(awaitables: Sequence[Coroutine[Any, Any, object]]) -> None:
+    """Waits until one of several has ended, and raises what it raised."""
+    tasks = [asyncio.ensure_future(one) for one in awaitables]
+    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    for task in done:
+        task.result()

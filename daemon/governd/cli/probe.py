@@ -71,6 +71,9 @@ def check(path: Path, service: str = "", *, timeout: float) -> str:
     except ConnectionRefusedError as error:
         message = f"nothing listens on {path}; governd is not running"
         raise ProbeError(message) from error
+    except ConnectionError as error:
+        message = f"{path} ended the connection before an answer; is this governd's socket?"
+        raise ProbeError(message) from error
     except OSError as error:
         message = f"cannot reach {path}: {(error.strerror or str(error)).lower()}"
         raise ProbeError(message) from error
@@ -121,8 +124,10 @@ class _Call:
             self._stream.settimeout(self._left())
             data = self._stream.recv(_CHUNK)
             budget -= len(data)
-            if not data or budget < 0:
-                message = "the connection ended before an answer" if not data else "endless answer"
+            if not data:
+                raise ConnectionResetError
+            if budget < 0:
+                message = f"the answer has more than {_MOST_BYTES} bytes; is this governd's socket?"
                 raise ProbeError(message)
             self._take(self._http.receive_data(data))
             self._send()

@@ -46,13 +46,13 @@ def reachable(path: Path) -> Iterator[str]:
     """A name for ``path`` that fits into a socket's address, good within the block.
 
     Raises:
-        OSError: Its directory cannot be opened.
+        OSError: There is nothing at the path, or it cannot be reached.
     """
     if len(os.fsencode(path)) <= _MOST_BYTES:
         yield str(path)
         return
-    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        yield f"/proc/self/fd/{directory}/{path.name}"
+        yield f"/proc/self/fd/{descriptor}"
     finally:
-        os.close(directory)
+        os.close(descriptor)

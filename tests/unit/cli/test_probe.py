@@ -165,7 +165,7 @@ def test_an_http_server_that_is_not_grpc_is_not_serving() -> None:
 
 
 def test_a_connection_that_ends_is_not_serving() -> None:
-    with pytest.raises(probe.ProbeError, match="ended before an answer"):
+    with pytest.raises(ConnectionError):
         ask(Silence(lambda: iter([])))
 
 
@@ -177,7 +177,7 @@ def test_an_endless_answer_is_given_up() -> None:
             yield settings * 1000
 
     other = Silence(forever)
-    with pytest.raises(probe.ProbeError, match="endless"):
+    with pytest.raises(probe.ProbeError, match="more than 65536 bytes"):
         ask(other)
     assert other.sent < 100_000
 
@@ -190,7 +190,7 @@ def test_a_deadline_ends_it_however_busy_the_other_side_is() -> None:
 
 @given(st.lists(st.binary(min_size=1, max_size=200), max_size=5))
 def test_no_bytes_at_all_are_serving_or_a_crash(chunks: list[bytes]) -> None:
-    with pytest.raises((probe.ProbeError, h2.exceptions.H2Error, UnicodeError)):
+    with pytest.raises((probe.ProbeError, ConnectionError, h2.exceptions.H2Error, UnicodeError)):
         ask(Silence(lambda: iter(chunks)))
 
 

@@ -38,7 +38,7 @@ def test_a_short_path_is_reached_as_it_is() -> None:
         assert name == "/run/admin.sock"
 
 
-def test_a_path_beyond_sockaddr_un_is_reached_through_its_directory(tmp_path: Path) -> None:
+def test_a_path_beyond_sockaddr_un_is_reached_through_a_descriptor(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["long" * 10] * 4)
     deep.mkdir(parents=True)
     (deep / "admin.sock").touch()

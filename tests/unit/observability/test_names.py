@@ -3,14 +3,14 @@
 import re
 from pathlib import Path
 
-from governd.observability import logs, names
+from governd.observability import logs, names, page
 from governd.observability.names import Key, Kind
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
 
 
 def test_the_document_is_what_the_module_prints() -> None:
-    assert DOCUMENT.read_text() == names.document(), "run `make generate`"
+    assert DOCUMENT.read_text() == page.document(), "run `make generate`"
 
 
 def test_every_metric_of_the_module_is_on_the_list() -> None:

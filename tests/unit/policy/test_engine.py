@@ -60,7 +60,12 @@ MAY_RESET = f'[[grant]]\nagents = ["{WRITER}"]\ndestructive = ["git/reset"]\n'
         (READER, "tool:git/reset", Code.FORBIDDEN, ("base/destructive-needs-grant",)),
         (WRITER, "tool:git/reset", Code.FORBIDDEN, ("base/destructive-needs-grant",)),
         (WRITER, "tool:git/open", Code.NOT_PERMITTED, ()),
-        (WRITER, "tool:git/bare", Code.FORBIDDEN, ("base/destructive-needs-grant",)),
+        (
+            WRITER,
+            "tool:git/bare",
+            Code.FORBIDDEN,
+            ("base/destructive-needs-grant", "base/undeclared-arguments"),
+        ),
     ],
 )
 def test_a_call_needs_capabilities_and_a_destructive_one_more(

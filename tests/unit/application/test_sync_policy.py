@@ -1,0 +1,228 @@
+"""The newest good policy is in force; a bad source keeps the last good one, ageing."""
+
+import asyncio
+
+import pytest
+
+from governd.application.sync_policy import PolicyKeeper, PolicyState
+from governd.errors import PolicyError
+from tests.fakes.policy_source import FakePolicySource
+from tests.policies import PERMIT_ALL, base, schema_text, source_files
+
+TEST = "policies/test.cedar"
+
+
+class Kept:
+    """A keeper over a fake source, with a clock that tests move."""
+
+    def __init__(self, source: FakePolicySource | None) -> None:
+        self.now = 100.0
+        self.told: list[PolicyState] = []
+        self.keeper = PolicyKeeper(
+            source,
+            base_schema=schema_text(),
+            base_policy=base(),
+            clock=lambda: self.now,
+            on_load=self.told.append,
+        )
+
+    @property
+    def state(self) -> PolicyState:
+        return self.keeper.state
+
+    @property
+    def age(self) -> float:
+        return self.state.info(self.now).age_seconds
+
+
+@pytest.fixture
+def source() -> FakePolicySource:
+    return FakePolicySource(source_files(PERMIT_ALL))
+
+
+@pytest.fixture
+async def kept(source: FakePolicySource) -> Kept:
+    kept = Kept(source)
+    await kept.keeper.check()
+    return kept
+
+
+async def test_nothing_is_in_force_before_the_first_look(source: FakePolicySource) -> None:
+    state = Kept(source).state
+    assert (state.policy, state.problems) == (None, ())
+    assert state.info(1e9).age_seconds == 0
+    assert state.info(0).epoch
+
+
+async def test_a_good_source_comes_into_force(kept: Kept) -> None:
+    info = kept.state.info(kept.now)
+    assert kept.state.policy
+    assert info.digest == kept.state.policy.digest
+    assert (info.bundle_version, info.age_seconds) == (7, 0)
+    assert kept.told == [kept.state]
+
+
+async def test_an_unchanged_source_is_verified_without_being_read(
+    kept: Kept, source: FakePolicySource
+) -> None:
+    kept.now += 50
+    assert kept.age == 50
+    before = kept.state
+    await kept.keeper.check()
+    assert (kept.age, source.reads) == (0, 1)
+    assert (kept.state.epoch, kept.state.policy) == (before.epoch, before.policy)
+    assert len(kept.told) == 1
+
+
+async def test_a_changed_policy_is_a_new_epoch(kept: Kept, source: FakePolicySource) -> None:
+    before = kept.state
+    source.put(TEST, b"")
+    await kept.keeper.check()
+    assert kept.state.epoch != before.epoch
+    assert kept.state.policy is not before.policy
+    assert len(kept.told) == 2
+
+
+async def test_a_touched_policy_is_no_new_epoch(kept: Kept, source: FakePolicySource) -> None:
+    before = kept.state
+    source.put(TEST, source.files[TEST])
+    source.put("README.md", b"not read")
+    await kept.keeper.check()
+    assert (kept.state.epoch, source.reads) == (before.epoch, 2)
+    assert len(kept.told) == 1
+
+
+BAD = {
+    "a syntax error": (TEST, b"permit (oops);"),
+    "a wrong type": (TEST, b"permit (principal, action, resource) when { principal.oops };"),
+    "a broken manifest": ("manifest.toml", b""),
+    "a policy that could not be read back": (
+        TEST,
+        b"permit (principal, action, resource) when { true" + b" && true" * 500 + b" };",
+    ),
+}
+
+
+@pytest.mark.req("gi-4", part=True)
+@pytest.mark.parametrize(("path", "content"), BAD.values(), ids=BAD.keys())
+async def test_a_bad_source_keeps_the_last_good_policy_and_its_age_grows(
+    kept: Kept, source: FakePolicySource, path: str, content: bytes
+) -> None:
+    before = kept.state
+    source.put(path, content)
+    for _ in range(3):
+        kept.now += 10
+        await kept.keeper.check()
+    assert (kept.state.policy, kept.state.epoch) == (before.policy, before.epoch)
+    assert kept.age == 30
+    assert kept.state.problems[0].file == path
+    assert source.reads == 2, "a refused state is not read again and again"
+    assert len(kept.told) == 2, "and not told again and again"
+
+
+@pytest.mark.req("gi-4", part=True)
+async def test_a_source_that_is_away_keeps_the_last_good_policy(
+    kept: Kept, source: FakePolicySource
+) -> None:
+    source.away = True
+    kept.now += 10
+    await kept.keeper.check()
+    assert (kept.age, kept.state.problems[0].message) == (10, "is away")
+    source.away = False
+    kept.now += 10
+    await kept.keeper.check()
+    assert (kept.age, kept.state.problems) == (0, ())
+    assert [state.problems != () for state in kept.told] == [False, True, False]
+
+
+async def test_a_bad_source_that_is_mended_comes_into_force(
+    kept: Kept, source: FakePolicySource
+) -> None:
+    good, epoch = source.files[TEST], kept.state.epoch
+    source.put(TEST, b"permit (oops);")
+    await kept.keeper.check()
+    source.put(TEST, good)
+    kept.now += 10
+    await kept.keeper.check()
+    assert (kept.state.problems, kept.state.epoch, kept.age) == ((), epoch, 0)
+    source.put(TEST, b"")
+    await kept.keeper.check()
+    assert kept.state.epoch != epoch
+
+
+async def test_an_age_is_never_below_zero(kept: Kept) -> None:
+    assert kept.state.info(0).age_seconds == 0
+
+
+async def test_a_source_that_was_never_good_leaves_nothing_in_force(
+    source: FakePolicySource,
+) -> None:
+    source.put(TEST, b"permit (oops);")
+    kept = Kept(source)
+    await kept.keeper.check()
+    assert kept.state.policy is None
+    assert kept.state.problems
+
+
+async def test_without_a_source_there_is_nothing_to_look_at() -> None:
+    kept = Kept(None)
+    await kept.keeper.check()
+    assert kept.state.policy is None
+    assert kept.state.problems[0].message == "no policy source is configured"
+    with pytest.raises(PolicyError):
+        await kept.keeper.reload()
+
+
+async def test_a_reload_says_whether_anything_changed(
+    kept: Kept, source: FakePolicySource
+) -> None:
+    assert await kept.keeper.reload() is False
+    source.put(TEST, b"")
+    assert await kept.keeper.reload() is True
+
+
+async def test_a_reload_of_a_bad_source_is_an_error(kept: Kept, source: FakePolicySource) -> None:
+    before = kept.state.policy
+    source.put(TEST, b"permit (oops);")
+    with pytest.raises(PolicyError):
+        await kept.keeper.reload()
+    assert kept.state.policy is before
+
+
+async def test_a_source_that_could_not_be_read_is_read_again(
+    kept: Kept, source: FakePolicySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its signature may be the same as before, as after a change of rights and back."""
+    with monkeypatch.context() as broken:
+        broken.setattr(source, "read", FakePolicySource({}).signature)
+        source.away = True
+        broken.setattr(source, "read", source.signature)
+        with pytest.raises(PolicyError):
+            await kept.keeper.reload()
+    source.away = False
+    kept.now += 10
+    await kept.keeper.check()
+    assert (kept.state.problems, kept.age) == ((), 0)
+
+
+async def test_reloads_at_once_are_one_after_the_other(
+    kept: Kept, source: FakePolicySource
+) -> None:
+    source.put(TEST, b"")
+    changed = await asyncio.gather(*(kept.keeper.reload() for _ in range(3)))
+    assert sorted(changed) == [False, False, True]
+
+
+async def test_watching_finds_a_change(source: FakePolicySource) -> None:
+    loaded = asyncio.Event()
+    keeper = PolicyKeeper(
+        source,
+        base_schema=schema_text(),
+        base_policy=base(),
+        clock=lambda: 0.0,
+        on_load=lambda _: loaded.set(),
+    )
+    watching = asyncio.create_task(keeper.watch(0))
+    await asyncio.wait_for(loaded.wait(), timeout=5)
+    watching.cancel()
+    assert keeper.state.policy

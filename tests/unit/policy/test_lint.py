@@ -1,0 +1,79 @@
+"""Second looks at what is allowed but probably not meant."""
+
+from typing import Any
+
+from governd.policy.lint import lint
+from tests.policies import READER, read, server_file
+
+NEAT = [{"name": "t", "requires": ["git:read"], "inputSchema": {"type": "object", "properties": {}}}]
+FILES = 'files = ["policies/test.cedar", "grants.toml", "tools/git.json", "entities.json"]\n'
+
+
+def found(policies: str = "", **parts: Any) -> list[str]:
+    neat = {"manifest": FILES, "entities": [], "extra": {"tools/git.json": server_file(tools=NEAT)}}
+    return [str(problem) for problem in lint(read(policies, **{**neat, **parts}))]
+
+
+def test_a_neat_source_has_nothing_to_look_at() -> None:
+    text = '@id("x") permit (principal is Agent, action, resource) when { context.delegated };'
+    assert found(text, grants=f'[[grant]]\nagents = ["{READER}"]\ncapabilities = ["git:read"]') == []
+
+
+def test_a_manifest_that_lists_no_files() -> None:
+    assert found(manifest="")[0].startswith("manifest.toml: files: not given")
+
+
+def test_a_policy_without_id() -> None:
+    (problem,) = found("\npermit (principal is Agent, action, resource);")
+    assert problem.startswith("policies/test.cedar:2: policy: has no @id; answers call it")
+
+
+def test_a_misspelt_annotation() -> None:
+    (problem,) = found('@id("x") @modes("shadow") @owner("me") forbid (principal is Agent, action, resource);')
+    assert problem.endswith("@modes means nothing here; is it @mode?")
+
+
+def test_an_open_scope_and_a_permit_of_everything() -> None:
+    problems = found('@id("x") permit (principal, action, resource);')
+    assert [problem.partition("policy: ")[2] for problem in problems] == [
+        "constrains nothing in its scope, so it is evaluated for every question",
+        "permits everything to everyone",
+    ]
+    assert len(found('@id("x") forbid (principal, action, resource);')) == 1
+    assert len(found('@id("x") permit (principal, action, resource) when { true };')) == 1
+
+
+def test_groups_that_nobody_is_in() -> None:
+    text = (
+        '@id("x") forbid (principal is Agent in Group::"a", action, resource in Group::"b")'
+        ' when { principal in Group::"c" || principal in Group::"known"'
+        ' || principal in Group::"parent" || principal in Group::"revoked" };'
+    )
+    parents = [{"type": "Group", "id": "parent"}]
+    entities = [{"uid": {"type": "Group", "id": "known"}, "parents": parents}]
+    assert [problem.partition("policy: ")[2] for problem in found(text, entities=entities)] == [
+        f'Group::"{name}" is in no entities.json, so nobody is in it' for name in "abc"
+    ]
+
+
+def test_a_scope_that_names_several_actions_or_another_entity() -> None:
+    text = (
+        f'@id("x") permit (principal == Agent::"{READER}", '
+        'action in [Action::"tools/list"], resource == McpServer::"git");'
+    )
+    assert found(text) == []
+
+
+def test_a_grant_that_reaches_nothing_or_nobody() -> None:
+    assert found(grants='[[grant]]\ngroups = ["nobody"]\ncapabilities = ["git:raed"]') == [
+        "grants.toml: capabilities: no tool requires git:raed",
+        "grants.toml: groups: nobody is in no entities.json",
+    ]
+
+
+def test_a_tool_that_requires_nothing_or_cannot_be_typed() -> None:
+    tools = [{"name": "t", "inputSchema": {"type": "object", "properties": {"a": {}}}}]
+    assert found(extra={"tools/git.json": server_file(tools=tools)}) == [
+        "tools (git): t: argument a cannot be typed and counts as undeclared",
+        "tools (git): t: requires nothing, so only policies that name it permit it",
+    ]
