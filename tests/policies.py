@@ -16,11 +16,11 @@ from typing import Any
 from governd.adapters.policy_directory import base_policy, base_schema
 from governd.identity import SpiffeId
 from governd.policy.arguments import NO_ARGUMENTS, ArgumentLimits, parse_arguments
+from governd.policy.bundle import PolicySource
 from governd.policy.compiler import CompiledPolicy, compile_policy
 from governd.policy.decision import Decision
 from governd.policy.engine import decide
 from governd.policy.question import Question, parse_resource
-from governd.policy.bundle import PolicySource
 from governd.policy.source import read_source
 
 MANIFEST = 'format = 1\nname = "test"\nversion = 7\ntrust_domain = "example.org"\n'

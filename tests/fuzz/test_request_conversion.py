@@ -3,6 +3,8 @@
 Raw: bytes that may be a message. Structured: messages whose fields may hold anything.
 """
 
+from typing import Literal
+
 from google.protobuf.message import DecodeError
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -26,8 +28,15 @@ FIELDS = {
     "subject.type",
 }
 
+PARTS: tuple[Literal["subject", "action", "resource", "context"], ...] = (
+    "subject",
+    "action",
+    "resource",
+    "context",
+)
+
 # Protobuf takes no lone surrogates, so neither does this.
-text = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 names = st.one_of(text, st.sampled_from(["", "agent", "tool", "tools/call", OTHER, str(CALLER)]))
 requests = st.builds(
     policy_service_pb2.EvaluateRequest,
@@ -88,13 +97,13 @@ def test_a_batch_has_as_many_questions_as_it_lists_and_one_where_it_lists_none(
     defaults: policy_service_pb2.EvaluateRequest,
 ) -> None:
     batch = policy_service_pb2.EvaluateBatchRequest(evaluations=items)
-    for name in ("subject", "action", "resource", "context"):
+    for name in PARTS:
         if defaults.HasField(name):
             getattr(batch, name).CopyFrom(getattr(defaults, name))
     merged = convert.with_defaults(batch)
     assert len(merged) == max(1, len(items))
     for item, filled in zip(items, merged, strict=False):
-        for name in ("subject", "action", "resource", "context"):
+        for name in PARTS:
             source = item if item.HasField(name) else batch
             assert filled.HasField(name) == source.HasField(name)
             assert getattr(filled, name) == getattr(source, name)

@@ -133,10 +133,11 @@ def serve_bytes(path: Path, chunks: Iterator[bytes], pause: float) -> threading.
         ([b""], 1.5, "no answer on"),
         ([b"\0\0\0\x04\0\0\0\0\0"] * 100, 0.05, "no answer on"),
         ([b"\0\0\0\x04\0\0\0\0\0" * 1000] * 100, 0.0, "has more than 65536 bytes"),
-        ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], 0.0, "does not speak gRPC"),
+        ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], 0.0, "is this governd's socket?"),
+        ([b"\0\0\0\0\0\0\0\0\0"], 0.0, "does not speak gRPC"),
         ([], 0.0, "before an answer"),
     ],
-    ids=["silent", "dripping", "endless", "of HTTP/1", "closing"],
+    ids=["silent", "dripping", "endless", "of HTTP/1", "of nonsense", "closing"],
 )
 def test_healthcheck_is_not_held_up_or_fooled_by_a_server_that_is(
     tmp_path: Path, chunks: list[bytes], pause: float, said: str

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any, cast
 
 import grpc
 import pytest
+from google.protobuf.json_format import ParseDict
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
@@ -70,10 +72,11 @@ def evaluate(
 
 def refusal(channel: grpc.Channel, payload: bytes) -> tuple[grpc.StatusCode, str, list[str]]:
     """Status code, reason and blamed fields of a call with a raw message."""
-    call = channel.unary_unary(EVALUATE)
+    call: Any = channel.unary_unary(EVALUATE)
     with pytest.raises(grpc.RpcError) as raised:
         call(payload, timeout=5)
-    status = rpc_status.from_call(raised.value)
+    status = rpc_status.from_call(cast("grpc.Call", raised.value))
+    assert status is not None
     info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     assert status.details[0].Unpack(info)
     assert info.domain == "governd"
@@ -100,7 +103,7 @@ def test_a_permit_names_its_policy_and_is_on_record(
 
 def test_the_caller_is_the_socket_s_identity_whatever_it_sends(writer: grpc.Channel) -> None:
     stub = identity_service_pb2_grpc.IdentityServiceStub(writer)
-    metadata = [("x-spiffe-id", LISTENERS["reader"]), ("authorization", "Bearer reader")]
+    metadata = (("x-spiffe-id", LISTENERS["reader"]), ("authorization", "Bearer reader"))
     answer = stub.WhoAmI(identity_service_pb2.WhoAmIRequest(), timeout=5, metadata=metadata)
     assert answer.spiffe_id == LISTENERS["writer"]
     assert answer.attestation == identity_service_pb2.ATTESTATION_STATIC
@@ -126,29 +129,24 @@ def test_a_server_may_ask_about_the_agent_whose_call_it_received(daemon: DaemonP
     assert daemon.decisions()[-1]["subject"] == LISTENERS["reader"]
 
 
+def raw(**fields: Any) -> policy_service_pb2.EvaluateRequest:
+    """A request from nested dictionaries, which may leave out what is required."""
+    return ParseDict(fields, policy_service_pb2.EvaluateRequest())
+
+
+CALL = {"name": "tools/call"}
+
+
 @pytest.mark.parametrize(
     ("field", "asked"),
     [
-        ("action.name", policy_service_pb2.EvaluateRequest()),
-        ("action.name", policy_service_pb2.EvaluateRequest(action={"name": "a" * 257})),
-        ("resource.type", policy_service_pb2.EvaluateRequest(action={"name": "tools/call"})),
-        (
-            "resource.id",
-            policy_service_pb2.EvaluateRequest(
-                action={"name": "tools/call"}, resource={"type": "tool"}
-            ),
-        ),
-        (
-            "resource.id",
-            policy_service_pb2.EvaluateRequest(
-                action={"name": "agent/invoke"}, resource={"type": "agent", "id": "spiffe://E/a"}
-            ),
-        ),
+        ("action.name", raw()),
+        ("action.name", raw(action={"name": "a" * 257})),
+        ("resource.type", raw(action=CALL)),
+        ("resource.id", raw(action=CALL, resource={"type": "tool"})),
+        ("resource.id", raw(action=CALL, resource={"type": "agent", "id": "spiffe://E/a"})),
         ("subject.id", request(subject="spiffe://example.org/../x")),
-        (
-            "subject.type",
-            policy_service_pb2.EvaluateRequest(subject={"type": "user", "id": "alice"}),
-        ),
+        ("subject.type", raw(subject={"type": "user", "id": "alice"})),
     ],
 )
 def test_a_malformed_request_names_its_field(
@@ -214,12 +212,14 @@ def batch(
     channel: grpc.Channel,
     *asked: policy_service_pb2.EvaluateRequest,
     semantic: str,
-    **defaults: object,
+    **defaults: Any,
 ) -> list[types_pb2.Evaluation]:
     stub = policy_service_pb2_grpc.PolicyServiceStub(channel)
     message = policy_service_pb2.EvaluateBatchRequest(
         evaluations=asked,
-        evaluations_semantic=f"EVALUATIONS_SEMANTIC_{semantic}",
+        evaluations_semantic=policy_service_pb2.EvaluationsSemantic.Value(
+            f"EVALUATIONS_SEMANTIC_{semantic}"
+        ),
         **defaults,
     )
     return list(stub.EvaluateBatch(message, timeout=5).evaluations)
@@ -293,7 +293,7 @@ def test_a_batch_beyond_its_limit_is_refused(governd: StartGovernd) -> None:
 
 
 def test_health_and_reflection_are_served_to_stock_tools(writer: grpc.Channel) -> None:
-    health = health_pb2_grpc.HealthStub(writer)
+    health: Any = health_pb2_grpc.HealthStub(writer)
     for service in ("", "governd.v1.PolicyService", "governd.v1.IdentityService"):
         answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
@@ -305,7 +305,7 @@ def test_health_and_reflection_are_served_to_stock_tools(writer: grpc.Channel) -
 
 
 def test_the_admin_service_is_not_on_a_workload_s_socket(writer: grpc.Channel) -> None:
-    call = writer.unary_unary("/governd.v1.AdminService/Status")
+    call: Any = writer.unary_unary("/governd.v1.AdminService/Status")
     with pytest.raises(grpc.RpcError) as raised:
         call(b"", timeout=5)
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED

@@ -73,11 +73,15 @@ def test_a_malformed_trace_context_is_ignored(governd: StartGovernd) -> None:
     assert "trace_id" not in line
 
 
+def ask_often(daemon: DaemonProcess) -> None:
+    for _ in range(51):  # one more than the burst
+        ask(daemon, "git/git_status")
+
+
 def test_every_refusal_has_a_reason_and_a_metric(governd: StartGovernd) -> None:
     daemon = governd("[limits]\nburst = 50\ncalls_per_second = 0.1\n" + METRICS)
     with pytest.raises(grpc.RpcError) as raised:
-        for _ in range(51):  # one more than the burst
-            ask(daemon, "git/git_status")
+        ask_often(daemon)
     assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert re.search(r'governd_refusals_total\{reason="RATE_LIMITED"\} 1\.0', scrape(daemon))
 

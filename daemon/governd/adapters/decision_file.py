@@ -1,9 +1,10 @@
 """The decision log as an append-only file of JSON lines.
 
-Records that come in together are written with one call, before any of them is
-answered; what was written is synced to disk within a bounded time. A write that fails
-half-way is taken back, so the file never holds a torn line. A file that was renamed
-away, by logrotate for example, is opened anew.
+Records are written before they are answered, those of a batch with one call, and synced
+to disk within a bounded time. The write itself is not handed to a thread: it goes to the
+page cache and costs less than the hand-over. A write that fails half-way is taken back,
+so the file never holds a torn line. A file that was renamed away, by logrotate for
+example, is opened anew.
 """
 
 import asyncio
@@ -48,7 +49,6 @@ class DecisionFile:
         self._fd = -1
         self._inode = -1
         self._dirty = False
-        self._waiting: list[tuple[Sequence[bytes], asyncio.Future[None]]] = []
         self._syncing: asyncio.Task[None] | None = None
         self.failure = ""
 
@@ -84,60 +84,40 @@ class DecisionFile:
         Raises:
             DecisionLogError: They are not on file.
         """
-        loop = asyncio.get_running_loop()
-        written: asyncio.Future[None] = loop.create_future()
-        if not self._waiting:
-            loop.call_soon(self._flush)
-        self._waiting.append((records, written))
-        await written
+        try:
+            self._write(b"".join(record + b"\n" for record in records))
+        except OSError as error:
+            self.failure = error.strerror or "unknown error"
+            self._on_failure(error)
+            message = f"decision log cannot be written: {self.failure}"
+            raise DecisionLogError(message) from error
+        self.failure = ""
+        self._on_written(len(records))
 
     async def close(self) -> None:
-        """Writes and syncs what is left, and closes the file."""
-        self._flush()
+        """Syncs what was written and closes the file."""
         if self._syncing:
             self._syncing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._syncing
         self._shut()
 
-    def _flush(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        if not waiting:
-            return
-        failure: DecisionLogError | None = None
-        try:
-            lines = [record + b"\n" for records, _ in waiting for record in records]
-            self._write(b"".join(lines))
-            self._on_written(len(lines))
-            self.failure = ""
-        except OSError as error:
-            self.failure = error.strerror or "unknown error"
-            self._on_failure(error)
-            failure = DecisionLogError(f"decision log cannot be written: {error.strerror}")
-        for _, written in waiting:
-            if written.done():
-                continue  # the caller gave up meanwhile
-            if failure:
-                written.set_exception(failure)
-            else:
-                written.set_result(None)
-
     def _write(self, data: bytes) -> None:
         if self._fd < 0:
             self._reopen()
-        size = os.fstat(self._fd).st_size
-        view = memoryview(data)
+        left = memoryview(data)
         try:
-            while view:
-                view = view[os.write(self._fd, view) :]
+            while left:
+                left = left[os.write(self._fd, left) :]
         except OSError:
-            self._take_back(size)
+            self._take_back(len(data) - len(left))
             raise
         self._dirty = True
 
-    def _take_back(self, size: int) -> None:
+    def _take_back(self, count: int) -> None:
+        """Cuts the last bytes off; nobody else writes to this file."""
         try:
-            os.ftruncate(self._fd, size)
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - count)
         except OSError:
             self._shut()  # whoever opens it anew ends the torn line
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from governd.identity import Caller, SpiffeId
 
 FORMAT = 1
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class DecisionRecord:
 
     def encode(self) -> bytes:
         """One line of JSON, without its line end."""
-        return json.dumps(
+        return _ENCODER.encode(
             {
                 "format": FORMAT,
                 "decision_id": self.decision_id,
@@ -89,6 +90,5 @@ class DecisionRecord:
                 "latency_us": round(self.latency_seconds * 1e6),
                 "trace_id": self.trace_id or None,
                 "span_id": self.span_id or None,
-            },
-            separators=(",", ":"),
+            }
         ).encode()

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -15,7 +16,7 @@ import uvloop
 from governd import supervisor
 from governd.app import App
 from governd.application import call as calls
-from governd.cli.settings import load_settings
+from governd.config import load
 from governd.errors import ConfigError, GoverndError
 from governd.observability import logs
 
@@ -32,7 +33,7 @@ def serve(config_file: str | None, lifeline: int) -> int:
         the decision log or a socket was refused.
     """
     try:
-        config = load_settings(config_file, os.environ)
+        config = load(Path(config_file) if config_file else None, os.environ)
     except ConfigError as error:
         sys.stderr.write(f"{error}\ngovernd: the configuration was refused\n")
         return supervisor.EX_CONFIG

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -10,8 +11,7 @@ from governd.cli import options, output
 from governd.cli.failure import NO
 from governd.cli.policy_source import as_json as problems_as_json
 from governd.cli.policy_source import compile_files, count, located, read_files
-from governd.cli.settings import load_settings
-from governd.config import Config
+from governd.config import Config, load
 from governd.errors import ConfigError, PolicyError, Problem
 from governd.policy.compiler import CompiledPolicy
 
@@ -68,7 +68,7 @@ def examine(config_file: str | None) -> Outcome:
         config_file: Path of the TOML file; ``None`` for the environment alone.
     """
     try:
-        config = load_settings(config_file, os.environ)
+        config = load(Path(config_file) if config_file else None, os.environ)
     except ConfigError as error:
         return Outcome(error.problems)
     warnings = [f"{name} is on" for name in config.unsafe_settings()]

@@ -23,7 +23,7 @@ Location = tuple[int | str, ...]
 PREFIX = "GOVERND_"
 ENVIRONMENT = "environment"
 _SEPARATOR = "__"
-_OF_CLIENTS = frozenset({"GOVERND_SOCKET"})
+_OF_CLIENTS = frozenset({"GOVERND_ADMIN_SOCKET", "GOVERND_CONFIG", "GOVERND_SOCKET"})
 _SERVICE_LINK = re.compile(
     r"GOVERND(_[A-Z0-9]+)*_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?"
     r"|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"

@@ -135,16 +135,20 @@ def _schema(source: PolicySource, base_schema: str) -> cedarpy.Schema:
 def _validate(policies: list[PolicyRecord], schema: cedarpy.Schema) -> None:
     text = "\n".join(policy.statement.text for policy in policies)
     result = cedarpy.validate_policies(text, schema, release_gil=True)
-    problems = []
+    found: dict[int, set[str]] = {}
     for error in result.errors:
-        ordinal = error.policy_id.removeprefix("policy")
         # INVARIANT: Cedar numbers policies in the order of the text.
-        statement = policies[int(ordinal)].statement if ordinal.isdigit() else None
-        message = f"policy: {_POLICY_PREFIX.sub('', error.error)}"
-        place = (statement.file, statement.line) if statement else ("policies", 0)
-        problems.append(Problem(*place, message))
-    if problems or not result.validation_passed:
-        raise PolicyError(problems or [Problem("policies", 0, "policy: does not validate")])
+        ordinal = int(error.policy_id.removeprefix("policy"))
+        found.setdefault(ordinal, set()).add(_POLICY_PREFIX.sub("", error.error))
+    if found:
+        raise PolicyError([_mistyped(policies[one], found[one]) for one in sorted(found)])
+
+
+def _mistyped(policy: PolicyRecord, messages: set[str]) -> Problem:
+    """One problem for a policy: the same mistake comes once for each action it fits."""
+    first, *more = sorted(messages)
+    rest = f" (and {len(more)} more like it)" if more else ""
+    return Problem(policy.statement.file, policy.statement.line, f"policy: {first}{rest}")
 
 
 def _actions(records: Mapping[Uid, Entity]) -> set[str]:

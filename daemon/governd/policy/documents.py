@@ -113,6 +113,8 @@ class Documents:
 
 def _said(message: str) -> str:
     """Pydantic's words in the style of ours."""
+    words = {"Extra inputs are not permitted": "unknown key", "Field required": "required"}
+    message = words.get(message, message.removeprefix("Value error, "))
     return message[:1].lower() + message[1:]
 
 

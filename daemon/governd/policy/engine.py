@@ -8,11 +8,11 @@ is recorded of its answer.
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cedarpy
 
-from governd.policy.compiler import CompiledPolicy, PolicySets
+from governd.policy.compiler import CompiledPolicy
 from governd.policy.decision import Decision, DecisionCode, ShadowOutcome
 from governd.policy.inquiry import Inquiry, Refusal, translate
 from governd.policy.question import Question
@@ -36,29 +36,80 @@ def decide(
         inquiry = translate(policy, question)
     except Refusal as refusal:
         return Decision(refusal.code)
-    sets = policy.sets[inquiry.key]
-    decision = _evaluate(policy, inquiry, sets.enforced, age_seconds)
-    shadow = _shadow(policy, inquiry, sets, age_seconds, decision)
-    lease = _lease(policy, decision, inquiry, age_seconds, max_lease_seconds)
-    return replace(decision, shadow=shadow, lease_seconds=lease, destructive=inquiry.destructive)
-
-
-def _evaluate(
-    policy: CompiledPolicy, inquiry: Inquiry, policies: cedarpy.PolicySet, age_seconds: float
-) -> Decision:
-    result = cedarpy.is_authorized(
-        inquiry.request(), policies, inquiry.entities, schema=policy.schema
+    enforced, everything = _ask_all(policy, inquiry)
+    decision = _judge(policy, enforced, age_seconds)
+    return replace(
+        decision,
+        shadow=_shadow(decision, _judge(policy, everything, age_seconds)),
+        lease_seconds=_lease(policy, decision, inquiry, age_seconds, max_lease_seconds),
+        destructive=inquiry.destructive,
     )
-    errors = result.diagnostics.errors
-    if errors or result.decision is cedarpy.Decision.NoDecision:
-        return _failure(errors)
-    reasons = tuple(sorted(result.diagnostics.reasons))
-    if not result.allowed:
-        code = DecisionCode.FORBIDDEN if reasons else DecisionCode.NOT_PERMITTED
-        return Decision(code, reasons)
-    fresh = tuple(name for name in reasons if _is_fresh(policy, name, age_seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What Cedar says.
+
+    Attributes:
+        allowed: Its decision.
+        reasons: Ids of the determining policies.
+        errors: What failed; the decision is worth nothing then.
+    """
+
+    allowed: bool
+    reasons: tuple[str, ...]
+    errors: tuple[str, ...] = ()
+
+
+def _ask_all(policy: CompiledPolicy, inquiry: Inquiry) -> tuple[_Outcome, _Outcome]:
+    """The outcome of what is enforced, and the one with shadow policies in force, too.
+
+    Mostly the first follows from the second, and Cedar is asked once.
+    """
+    sets = policy.sets[inquiry.key]
+    if sets.with_shadow is None:
+        enforced = _ask(policy, inquiry, sets.enforced)
+        return enforced, enforced
+    everything = _ask(policy, inquiry, sets.with_shadow)
+    follows = _without_shadow(policy, everything)
+    return follows or _ask(policy, inquiry, sets.enforced), everything
+
+
+def _ask(policy: CompiledPolicy, inquiry: Inquiry, policies: cedarpy.PolicySet) -> _Outcome:
+    request, entities = inquiry.request(), inquiry.entities
+    result = cedarpy.is_authorized(request, policies, entities, schema=policy.schema)
+    undecided = result.decision is cedarpy.Decision.NoDecision
+    errors = tuple(result.diagnostics.errors) or ("no decision",) * undecided
+    return _Outcome(result.allowed, tuple(sorted(result.diagnostics.reasons)), errors)
+
+
+def _without_shadow(policy: CompiledPolicy, everything: _Outcome) -> _Outcome | None:
+    """What is left of an outcome without shadow policies; ``None`` where that is open.
+
+    Permits and forbids do not influence each other: an allow says that no forbid
+    applies, a deny by enforced forbids stays one. Open is a deny by shadow forbids
+    alone, which hides the permits, and a failure.
+    """
+    if everything.errors:
+        return None
+    left = tuple(name for name in everything.reasons if not policy.policies[name].traits.shadow)
+    if everything.allowed:
+        return _Outcome(bool(left), left)
+    if everything.reasons and not left:
+        return None
+    return _Outcome(allowed=False, reasons=left)
+
+
+def _judge(policy: CompiledPolicy, outcome: _Outcome, age_seconds: float) -> Decision:
+    """The decision that follows: errors deny, and so do permits that are stale."""
+    if outcome.errors:
+        return _failure(outcome.errors)
+    if not outcome.allowed:
+        code = DecisionCode.FORBIDDEN if outcome.reasons else DecisionCode.NOT_PERMITTED
+        return Decision(code, outcome.reasons)
+    fresh = tuple(name for name in outcome.reasons if _is_fresh(policy, name, age_seconds))
     if not fresh:
-        return Decision(DecisionCode.POLICY_STALE, reasons)
+        return Decision(DecisionCode.POLICY_STALE, outcome.reasons)
     obligations = tuple(o for name in fresh for o in policy.policies[name].traits.obligations)
     return Decision(DecisionCode.PERMITTED, fresh, obligations)
 
@@ -75,19 +126,11 @@ def _is_fresh(policy: CompiledPolicy, name: str, age_seconds: float) -> bool:
     return limit is None or age_seconds <= limit
 
 
-def _shadow(
-    policy: CompiledPolicy,
-    inquiry: Inquiry,
-    sets: PolicySets,
-    age_seconds: float,
-    decision: Decision,
-) -> ShadowOutcome | None:
-    if sets.with_shadow is None:
+def _shadow(decision: Decision, everything: Decision) -> ShadowOutcome | None:
+    """What shadow policies would have changed."""
+    if everything.allowed == decision.allowed:
         return None
-    outcome = _evaluate(policy, inquiry, sets.with_shadow, age_seconds)
-    if outcome.allowed == decision.allowed:
-        return None
-    return ShadowOutcome(outcome.allowed, outcome.reasons)
+    return ShadowOutcome(everything.allowed, everything.reasons)
 
 
 def _lease(

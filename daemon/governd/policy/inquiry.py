@@ -5,7 +5,7 @@ nothing declares is answered here, before any policy is asked: by its exact name
 no alias, confusable or prefix reaches a policy that was written for something else.
 """
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass
 
 import cedarpy
@@ -62,7 +62,7 @@ class Inquiry:
         principal: The subject.
         action: Cedar's action.
         resource: The resource.
-        context: Cedar's context.
+        context: Cedar's context, as JSON.
         key: Which policies count.
         entities: What the evaluation can reach.
         destructive: Whether it is about a destructive tool.
@@ -72,7 +72,7 @@ class Inquiry:
     principal: Uid
     action: Uid
     resource: Uid
-    context: Mapping[str, CedarValue]
+    context: str
     key: SetKey
     entities: cedarpy.Entities
     destructive: bool
@@ -107,7 +107,7 @@ def translate(policy: CompiledPolicy, question: Question) -> Inquiry:
         principal=principal,
         action=action,
         resource=resource,
-        context=_context(tool, projection),
+        context=json.dumps(_context(tool, projection)),
         key=_key(policy, question.subject, resource),
         entities=policy.graph.reachable(principal, action, resource, _unlisted(resource)),
         destructive=tool.destructive if tool else False,

@@ -11,6 +11,7 @@ from governd.errors import Problem
 from governd.policy.bundle import BASE, PolicyRecord, PolicySource
 from governd.policy.entities import Uid, mentioned_entities
 from governd.policy.layout import MANIFEST
+from governd.policy.tenancy import named_entity
 from governd.policy.tools import Tool
 
 _OURS = ("id", "max_staleness", "mode", "no_lease", "obligation")
@@ -71,9 +72,8 @@ def _groups(source: PolicySource) -> set[str]:
     """Groups that are listed or have somebody in them."""
     groups = {"revoked"}
     for entity in (entity for entities in source.entities.values() for entity in entities):
-        if entity["uid"].get("type") == "Group":
-            groups.add(entity["uid"]["id"])
-        groups.update(parent["id"] for parent in entity.get("parents", ()) if "id" in parent)
+        named = [named_entity(one) for one in (entity["uid"], *entity.get("parents", ()))]
+        groups.update(uid[1] for uid in named if uid and uid[0] == "Group")
     return groups
 
 

@@ -112,9 +112,7 @@ def _is_null(schema: object) -> bool:
     return isinstance(schema, dict) and schema.get("type") == "null"
 
 
-def _is_nullable(schema: object) -> bool:
-    if not isinstance(schema, dict):
-        return False
+def _is_nullable(schema: dict[str, Any]) -> bool:
     kinds, options = schema.get("type"), schema.get("anyOf")
     return (isinstance(kinds, list) and "null" in kinds) or (
         isinstance(options, list) and any(_is_null(option) for option in options)

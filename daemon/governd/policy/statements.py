@@ -4,8 +4,8 @@ Cedar's parser tells neither where a mistake stands nor survives deep nesting (i
 overflows the stack and takes the process with it), so the text is first cut at the
 semicolons that end policies and each piece is held to limits. Comments end where Cedar's
 end, at a carriage return, too: a policy behind one must not be lost. The cut is checked:
-the parser must find exactly as many policies as there are pieces, one in each. Left to
-others: types (``compiler``), meaning of annotations (``annotations``).
+the parser must find exactly one policy in each piece. Left to others: types
+(``compiler``), meaning of annotations (``annotations``).
 """
 
 import json
@@ -24,6 +24,7 @@ MAX_PATH = 32
 """Of ``a.b.c``: what ``has`` makes of a path grows with the square of its length."""
 MAX_JSON_DEPTH = 124
 """Of a policy in Cedar's JSON form, of which Cedar reads 128 levels."""
+_NOT_ONE = "templates are not supported, write ?principal and ?resource out"
 _TOO_DEEP = "has too many operators in a row, or is nested too deeply"
 _TOKEN = re.compile(
     r"""(?P<string>"(?:[^"\\]|\\.)*")|(?P<comment>//[^\r\n]*)|(?P<open>[(\[{])"""
@@ -90,6 +91,7 @@ def split_statements(file: str, text: str) -> list[Statement]:
     """
     statements: list[Statement] = []
     start, meter = -1, _Meter()
+    line, counted = 1, 0
     for token in _tokens(file, text):
         if token.lastgroup == "comment":
             continue
@@ -98,7 +100,8 @@ def split_statements(file: str, text: str) -> list[Statement]:
         if problem:
             _refuse(file, text, start, problem)
         if token.lastgroup == "end":
-            statements.append(_statement(file, text, start, token.end()))
+            line, counted = line + text.count("\n", counted, start), start
+            statements.append(_statement(file, text, line, slice(start, token.end())))
             start, meter = -1, _Meter()
     if start >= 0:
         _refuse(file, text, start, "does not end with a semicolon")
@@ -127,45 +130,31 @@ def parse_statements(statements: list[Statement]) -> list[ParsedStatement]:
     Raises:
         PolicyError: Some do not parse, or are templates; every one of them is named.
     """
-    try:
-        parsed = _parse("\n".join(statement.text for statement in statements))
-    except ValueError:
-        parsed = None
-    if parsed is None or len(parsed) != len(statements):
-        return _parse_one_by_one(statements)
-    return [
-        ParsedStatement(statement, est) for statement, est in zip(statements, parsed, strict=True)
-    ]
-
-
-def _parse_one_by_one(statements: list[Statement]) -> list[ParsedStatement]:
     results: list[ParsedStatement] = []
     problems: list[Problem] = []
     for statement in statements:
         try:
-            parsed = _parse(statement.text)
+            results.append(ParsedStatement(statement, _parse(statement.text)))
         except ValueError as error:
             problems.append(Problem(statement.file, statement.line, f"policy: {error}"))
-            continue
-        if len(parsed) == 1:
-            results.append(ParsedStatement(statement, parsed[0]))
-        else:
-            message = "policy: templates are not supported, write ?principal and ?resource out"
-            problems.append(Problem(statement.file, statement.line, message))
     if problems:
         raise PolicyError(problems)
     return results
 
 
-def _parse(text: str) -> list[Mapping[str, Any]]:
-    """Static policies in the order of the text; raises ``ValueError``."""
+def _parse(text: str) -> Mapping[str, Any]:
+    """The one static policy of a text; raises ``ValueError``."""
     try:
-        policies = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+        found = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
     except RecursionError as error:
         raise ValueError(_TOO_DEEP) from error
-    if any(_depth(est) > MAX_JSON_DEPTH for est in policies.values()):
+    if len(found) != 1:
+        raise ValueError(_NOT_ONE)
+    (est,) = found.values()
+    if _depth(est) > MAX_JSON_DEPTH:
         raise ValueError(_TOO_DEEP)
-    return [policies[key] for key in sorted(policies, key=_ordinal)]
+    policy: Mapping[str, Any] = est
+    return policy
 
 
 def _depth(est: object) -> int:
@@ -182,11 +171,6 @@ def _children(item: object) -> Iterable[object]:
     return item if isinstance(item, list) else ()
 
 
-def _ordinal(generated_id: str) -> int:
-    """Place in the text: Cedar numbers policies ``policy0``, ``policy1`` and so on."""
-    return int(generated_id.removeprefix("policy"))
-
-
 def _tokens(file: str, text: str) -> Iterator["re.Match[str]"]:
     for token in _TOKEN.finditer(text):
         if token.lastgroup == "quote":
@@ -194,15 +178,13 @@ def _tokens(file: str, text: str) -> Iterator["re.Match[str]"]:
         yield token
 
 
-def _statement(file: str, text: str, start: int, end: int) -> Statement:
-    if end - start > MAX_STATEMENT_CHARS:
-        _refuse(file, text, start, f"has more than {MAX_STATEMENT_CHARS} characters")
-    return Statement(file, _line(text, start), text[start:end])
-
-
-def _line(text: str, position: int) -> int:
-    return text.count("\n", 0, position) + 1
+def _statement(file: str, text: str, line: int, part: slice) -> Statement:
+    statement = Statement(file, line, text[part])
+    if len(statement.text) > MAX_STATEMENT_CHARS:
+        _refuse(file, text, part.start, f"has more than {MAX_STATEMENT_CHARS} characters")
+    return statement
 
 
 def _refuse(file: str, text: str, position: int, problem: str) -> None:
-    raise PolicyError([Problem(file, _line(text, position), f"policy: {problem}")])
+    line = text.count("\n", 0, position) + 1
+    raise PolicyError([Problem(file, line, f"policy: {problem}")])

@@ -105,9 +105,12 @@ def _parent_problems(
     manifest: Manifest, tenant: str, uid: tuple[str, str], entity: Mapping[str, Any]
 ) -> Iterator[str]:
     kind, name = uid
-    parents = entity.get("parents")
-    for parent in parents if isinstance(parents, list) else ():
-        group = _entity(parent)
+    parents = entity.get("parents", [])
+    if not isinstance(parents, list):
+        yield f'{kind}::"{name}": "parents" must be an array'
+        return
+    for parent in parents:
+        group = named_entity(parent)
         if group is None:
             yield f'{kind}::"{name}": has a parent without "type" and "id"'
         elif tenant and not group[1].startswith(tenant + "/"):
@@ -126,10 +129,10 @@ def _may_be_in(manifest: Manifest, uid: tuple[str, str], group: str) -> bool:
 
 
 def _uid(entity: object) -> tuple[str, str] | None:
-    return _entity(entity.get("uid")) if isinstance(entity, dict) else None
+    return named_entity(entity.get("uid")) if isinstance(entity, dict) else None
 
 
-def _entity(value: object) -> tuple[str, str] | None:
+def named_entity(value: object) -> tuple[str, str] | None:
     """Type and id of a reference in either of Cedar's JSON forms."""
     if isinstance(value, dict):
         value = value.get("__entity", value)

@@ -1,14 +1,15 @@
+# ruff: noqa: ASYNC240 - nothing else runs in the loop of a test
 """The decision log never holds a torn line and never loses an acknowledged one."""
 
 import asyncio
 import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from governd.adapters import decision_file
 from governd.adapters.decision_file import DecisionFile
 from governd.errors import DecisionLogError
 
@@ -61,7 +62,7 @@ async def test_a_line_that_a_crash_tore_is_ended(path: Path) -> None:
 
 def test_a_link_is_not_followed(path: Path) -> None:
     path.symlink_to(path.with_name("other"))
-    with pytest.raises(DecisionLogError, match="decision log .*decisions.jsonl"):
+    with pytest.raises(DecisionLogError, match=r"decision log .*decisions\.jsonl"):
         opened(path)
     assert not path.with_name("other").exists()
 
@@ -74,8 +75,8 @@ def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 async def test_a_write_in_pieces_is_a_whole_one(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log, write = opened(path), decision_file.os.write
-    monkeypatch.setattr(decision_file.os, "write", lambda fd, data: write(fd, data[:2]))
+    log, write = opened(path), os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:2]))
     await log.append([b"12345", b"678"])
     await log.close()
     assert path.read_bytes() == b"12345\n678\n"
@@ -88,7 +89,7 @@ async def test_a_write_that_fails_half_way_is_taken_back(
     log = opened(path, on_failure=told.append)
     await log.append([b"first"])
     with monkeypatch.context() as full:
-        full.setattr(decision_file.os, "write", failing(3, decision_file.os.write))
+        full.setattr(os, "write", failing(3, os.write))
         with pytest.raises(DecisionLogError, match="No space left"):
             await log.append([b"second"])
     assert path.read_bytes() == b"first\n"
@@ -105,8 +106,8 @@ async def test_half_a_line_that_cannot_be_taken_back_is_ended(
     """As on a file that may only be appended to."""
     log = opened(path)
     with monkeypatch.context() as full:
-        full.setattr(decision_file.os, "write", failing(3, decision_file.os.write))
-        full.setattr(decision_file.os, "ftruncate", failing(0, lambda *_: 0))
+        full.setattr(os, "write", failing(3, os.write))
+        full.setattr(os, "ftruncate", failing(0, lambda *_: 0))
         with pytest.raises(DecisionLogError):
             await log.append([b"second"])
     await log.append([b"third"])
@@ -118,23 +119,23 @@ async def test_all_that_wait_together_fail_together(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = opened(path)
-    monkeypatch.setattr(decision_file.os, "write", failing(0, decision_file.os.write))
+    monkeypatch.setattr(os, "write", failing(0, os.write))
     results = await asyncio.gather(*(log.append([b"x"]) for _ in range(3)), return_exceptions=True)
     assert all(isinstance(result, DecisionLogError) for result in results)
 
 
-async def test_records_that_come_in_together_are_written_with_one_call(
+async def test_the_records_of_a_batch_are_written_with_one_call(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log, write, calls = opened(path), decision_file.os.write, list[bytes]()
+    log, write, calls = opened(path), os.write, list[bytes]()
 
     def counting(fd: int, data: bytes) -> int:
         calls.append(bytes(data))
         return write(fd, data)
 
-    monkeypatch.setattr(decision_file.os, "write", counting)
-    await asyncio.gather(*(log.append([b"x"]) for _ in range(3)))
-    assert calls == [b"x\nx\nx\n"]
+    monkeypatch.setattr(os, "write", counting)
+    await log.append([b"x", b"y", b"z"])
+    assert calls == [b"x\ny\nz\n"]
     await log.close()
 
 
@@ -166,7 +167,7 @@ class Syncs:
         self._loop = asyncio.get_running_loop()
         self._done = asyncio.Event()
         self._failing = failing
-        monkeypatch.setattr(decision_file.os, "fdatasync", self._sync)
+        monkeypatch.setattr(os, "fdatasync", self._sync)
 
     def _sync(self, _: int) -> None:
         self.count += 1
@@ -178,9 +179,7 @@ class Syncs:
         await asyncio.wait_for(self._done.wait(), timeout=5)
 
 
-async def test_what_was_written_is_synced_once(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_was_written_is_synced_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log, syncs = opened(path, sync_interval_seconds=0), Syncs(monkeypatch)
     log.start()
     await log.append([b"x"])
@@ -201,6 +200,11 @@ async def test_a_sync_that_fails_is_told(path: Path, monkeypatch: pytest.MonkeyP
     await log.close()
 
 
+async def log_is_at(path: Path) -> None:
+    while not path.exists():  # noqa: ASYNC110 - the log tells nobody that it was opened
+        await asyncio.sleep(0)
+
+
 async def test_a_file_that_was_moved_away_is_opened_anew(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,8 +212,7 @@ async def test_a_file_that_was_moved_away_is_opened_anew(
     await log.append([b"old"])
     path.rename(path.with_suffix(".1"))
     log.start()
-    while not path.exists():
-        await asyncio.sleep(0)
+    await log_is_at(path)
     await log.append([b"new"])
     await log.close()
     assert path.with_suffix(".1").read_bytes() == b"old\n"

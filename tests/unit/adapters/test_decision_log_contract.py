@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import NamedTuple
 
 import pytest
 
-from governd.adapters import decision_file
 from governd.adapters.decision_file import DecisionFile
 from governd.audit.ports import DecisionLog
 from governd.errors import DecisionLogError
@@ -35,13 +35,13 @@ async def file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[L
     path = folder / "decisions.jsonl"
     log = DecisionFile(path, sync_interval_seconds=60)
     log.open()
-    write = decision_file.os.write
+    write = os.write
 
     def no_space(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     def fill(full: bool) -> None:
-        monkeypatch.setattr(decision_file.os, "write", no_space if full else write)
+        monkeypatch.setattr(os, "write", no_space if full else write)
 
     yield Log(log, lambda: path.read_bytes().splitlines(), fill)
     await log.close()

@@ -133,7 +133,7 @@ def test_a_folder_that_cannot_be_looked_into_is_refused(
             raise PermissionError(13, "Permission denied", str(path))
         return scandir(path)
 
-    monkeypatch.setattr(policy_directory.os, "scandir", closed)
+    monkeypatch.setattr(os, "scandir", closed)
     assert refused(root).endswith("policies: cannot be read: Permission denied")
 
 
@@ -143,7 +143,7 @@ def test_a_file_that_cannot_be_opened_is_refused(
     def closed(self: Path, _: str) -> object:
         raise PermissionError(13, "Permission denied", str(self))
 
-    monkeypatch.setattr(policy_directory.Path, "open", closed)
+    monkeypatch.setattr(Path, "open", closed)
     assert "manifest.toml: cannot be read" in refused(root) or "a.cedar" in refused(root)
 
 

@@ -89,8 +89,10 @@ async def test_the_status_says_everything(operated: Operated) -> None:
 
 async def test_without_a_policy_governd_is_not_ready() -> None:
     operated = Operated()
-    assert component(operated, "policy") == Component("policy", ready=False, detail="not loaded yet")
-    operated.source.put("policies/test.cedar", b"permit (oops); permit (oops);")
+    assert component(operated, "policy") == Component(
+        "policy", ready=False, detail="not loaded yet"
+    )
+    operated.source.put("policies/test.cedar", b"permit (oops);\npermit (oops);")
     await operated.keeper.check()
     status = operated.operator.status()
     assert (status.ready, status.policies) == (False, 0)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from governd.application.sync_policy import PolicyKeeper, PolicyState
-from governd.errors import PolicyError
+from governd.errors import PolicyError, Problem
 from tests.fakes.policy_source import FakePolicySource
 from tests.policies import PERMIT_ALL, base, schema_text, source_files
 
@@ -173,9 +173,7 @@ async def test_without_a_source_there_is_nothing_to_look_at() -> None:
         await kept.keeper.reload()
 
 
-async def test_a_reload_says_whether_anything_changed(
-    kept: Kept, source: FakePolicySource
-) -> None:
+async def test_a_reload_says_whether_anything_changed(kept: Kept, source: FakePolicySource) -> None:
     assert await kept.keeper.reload() is False
     source.put(TEST, b"")
     assert await kept.keeper.reload() is True
@@ -193,13 +191,14 @@ async def test_a_source_that_could_not_be_read_is_read_again(
     kept: Kept, source: FakePolicySource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its signature may be the same as before, as after a change of rights and back."""
+
+    def unreadable() -> None:
+        raise PolicyError([Problem("policies/test.cedar", 0, "cannot be read")])
+
     with monkeypatch.context() as broken:
-        broken.setattr(source, "read", FakePolicySource({}).signature)
-        source.away = True
-        broken.setattr(source, "read", source.signature)
+        broken.setattr(source, "read", unreadable)
         with pytest.raises(PolicyError):
             await kept.keeper.reload()
-    source.away = False
     kept.now += 10
     await kept.keeper.check()
     assert (kept.state.problems, kept.age) == ((), 0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from governd.policy.analysis import Explanation, ExplainedDecision, explain
+from governd.policy.analysis import ExplainedDecision, Explanation, explain
 from governd.policy.decision import DecisionCode
 from tests.policies import PERMIT_ALL, READER, TENANTS, WRITER, compiled, question
 
@@ -49,8 +49,10 @@ FIRST_FALSE = {
         "context.delegated",
     ),
     "the second conjunct": (
-        "permit (principal, action, resource) "
-        "when { !context.args_undeclared && context.delegated && false };",
+        (
+            "permit (principal, action, resource) "
+            "when { !context.args_undeclared && context.delegated && false };"
+        ),
         "context.delegated",
     ),
     "the second condition": (
@@ -66,7 +68,10 @@ FIRST_FALSE = {
         "unless true",
     ),
     "a whole alternative": (
-        "permit (principal, action, resource) when { context.delegated || context.args_undeclared };",
+        (
+            "permit (principal, action, resource)"
+            " when { context.delegated || context.args_undeclared };"
+        ),
         "(context.delegated) || (context.args_undeclared)",
     ),
     "a record": (
@@ -88,7 +93,9 @@ def test_a_policy_that_applies_has_no_false_part() -> None:
     assert (found.applied, found.first_false, found.error) == (True, "", "")
 
 
-OVERFLOW = f'@id("x") forbid ({ON_OPEN}) when {{ context.args has count && context.args.count + 1 > 0 }};'
+OVERFLOW = (
+    f'@id("x") forbid ({ON_OPEN}) when {{ context.args has count && context.args.count + 1 > 0 }};'
+)
 
 
 def test_a_policy_that_fails_is_told_in_the_engines_words() -> None:
@@ -104,8 +111,8 @@ def test_a_false_part_before_the_failing_one_is_the_reason() -> None:
 
 
 def test_candidates_come_in_the_order_of_their_part() -> None:
-    text = f"""
-    @id("e-false-condition") permit (principal, action, resource) when {{ false }};
+    text = """
+    @id("e-false-condition") permit (principal, action, resource) when { false };
     @id("f-out-of-scope") permit (principal, action, resource is Prompt);
     @id("c-applied") permit (principal, action, resource);
     @id("b-decided") forbid (principal, action, resource);

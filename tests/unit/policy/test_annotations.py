@@ -36,7 +36,7 @@ BAD = {
 
 @pytest.mark.parametrize(("annotations", "effect"), BAD.values(), ids=BAD.keys())
 def test_a_value_that_makes_no_sense_is_refused(annotations: dict[str, str], effect: str) -> None:
-    with pytest.raises(AnnotationError, match="^@"):
+    with pytest.raises(AnnotationError, match=r"^@"):
         read_traits(annotations, effect=effect)
 
 

@@ -16,7 +16,13 @@ POLICY = compiled(
 
 
 def run(**parts: Any) -> CaseResult:
-    given = {"name": "n", "subject": WRITER, "action": "tools/call", "resource": OPEN, "want": "allow"}
+    given = {
+        "name": "n",
+        "subject": WRITER,
+        "action": "tools/call",
+        "resource": OPEN,
+        "want": "allow",
+    }
     return run_case(POLICY, Case.model_validate({**given, **parts}))
 
 
@@ -75,7 +81,8 @@ def test_arguments_that_contain_themselves_are_a_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    "parts", [{"want": "permit"}, {"want": {"decision": "allow", "reason": []}}, {"name": ""}, {"x": 1}]
+    "parts",
+    [{"want": "permit"}, {"want": {"decision": "allow", "reason": []}}, {"name": ""}, {"x": 1}],
 )
 def test_a_misspelt_case_is_refused(parts: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

@@ -5,7 +5,6 @@ from typing import Any
 import cedarpy
 import pytest
 
-from governd.policy import engine
 from governd.policy.decision import Decision, DecisionCode, Obligation, ShadowOutcome
 from tests.policies import (
     ACME,
@@ -192,7 +191,8 @@ def test_what_nothing_declares_is_denied_even_if_all_is_permitted(
 def test_types_and_actions_of_the_extension_can_be_asked_about() -> None:
     schema = (
         "type Context = { args_undeclared: Bool, delegated: Bool };"
-        "entity Repo; action push appliesTo { principal: [Agent], resource: [Repo], context: Context };"
+        "entity Repo; action push "
+        "appliesTo { principal: [Agent], resource: [Repo], context: Context };"
     )
     policy = compiled(PERMIT_ALL, schema=schema)
     assert ask(policy, WRITER, "push", "Repo:x").allowed
@@ -254,7 +254,7 @@ def test_no_decision_is_a_deny(monkeypatch: pytest.MonkeyPatch) -> None:
         allowed = True
 
     policy = compiled(PERMIT_ALL)
-    monkeypatch.setattr(engine.cedarpy, "is_authorized", lambda *_, **__: Undecided())
+    monkeypatch.setattr(cedarpy, "is_authorized", lambda *_, **__: Undecided())
     assert ask(policy) == Decision(Code.ENGINE_ERROR)
 
 
@@ -263,7 +263,11 @@ def test_no_decision_is_a_deny(monkeypatch: pytest.MonkeyPatch) -> None:
 JUDGED: dict[str, tuple[str, dict[str, Any], bool]] = {
     "a string": ('context.args.text == "x"', {"text": "x"}, True),
     "another string": ('context.args.text == "x"', {"text": "X"}, False),
-    "the largest integer": ("context.args.count == 9223372036854775807", {"count": 2**63 - 1}, True),
+    "the largest integer": (
+        "context.args.count == 9223372036854775807",
+        {"count": 2**63 - 1},
+        True,
+    ),
     "integers as integers": ("context.args.count == 9007199254740993", {"count": 2**53}, False),
     "decimals": ('context.args.amount.lessThan(decimal("0.3"))', {"amount": 0.2999}, True),
     "decimals are exact": ('context.args.amount.lessThan(decimal("0.3"))', {"amount": 0.3}, False),
@@ -273,9 +277,7 @@ JUDGED: dict[str, tuple[str, dict[str, Any], bool]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("condition", "arguments", "allowed"), JUDGED.values(), ids=JUDGED.keys()
-)
+@pytest.mark.parametrize(("condition", "arguments", "allowed"), JUDGED.values(), ids=JUDGED.keys())
 def test_policies_judge_arguments(condition: str, arguments: dict[str, Any], allowed: bool) -> None:
     name = next(iter(arguments))
     inner = " && context.args.nested has deep" if name == "nested" else ""
@@ -361,7 +363,9 @@ def test_shadow_policies_that_change_nothing_are_not_reported() -> None:
 
 
 def test_a_broken_shadow_policy_does_not_deny() -> None:
-    text = permit("all") + on_open("forbid", "broken", OVERFLOW).replace("forbid", f"{SHADOW} forbid")
+    text = permit("all") + on_open("forbid", "broken", OVERFLOW).replace(
+        "forbid", f"{SHADOW} forbid"
+    )
     decision = ask(compiled(text), arguments={"count": 2**63 - 1})
     assert decision.allowed
     assert decision.shadow == ShadowOutcome(allowed=False, reasons=("broken",))
@@ -371,7 +375,9 @@ def test_a_broken_shadow_policy_does_not_deny() -> None:
 
 
 def test_obligations_of_all_that_permit_are_collected() -> None:
-    text = permit("a", marks='@obligation("notify;who=ops")') + permit("b", marks='@obligation("redact")')
+    text = permit("a", marks='@obligation("notify;who=ops")') + permit(
+        "b", marks='@obligation("redact")'
+    )
     text += permit("c", "false", '@obligation("never")')
     decision = ask(compiled(text), lease=60)
     assert decision.obligations == (
@@ -425,9 +431,13 @@ FORBID = '@id("f") forbid (principal, action, resource);'
 
 
 def tenants(platform: str = "", **own: str) -> Any:
-    extra = {f"tenants/{name}/policies/x.cedar": text for name, text in own.items()}
+    extra: dict[str, str | bytes] = {
+        f"tenants/{name}/policies/x.cedar": text for name, text in own.items()
+    }
     extra["tools/beta.json"] = server_file(
-        "beta", "spiffe://example.org/ns/beta/sa/mcp", [{"name": "t", "annotations": {"readOnlyHint": True}}]
+        "beta",
+        "spiffe://example.org/ns/beta/sa/mcp",
+        [{"name": "t", "annotations": {"readOnlyHint": True}}],
     )
     return compiled(platform, manifest=TENANTS, extra=extra)
 

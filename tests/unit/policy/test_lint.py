@@ -5,7 +5,9 @@ from typing import Any
 from governd.policy.lint import lint
 from tests.policies import READER, read, server_file
 
-NEAT = [{"name": "t", "requires": ["git:read"], "inputSchema": {"type": "object", "properties": {}}}]
+NEAT = [
+    {"name": "t", "requires": ["git:read"], "inputSchema": {"type": "object", "properties": {}}}
+]
 FILES = 'files = ["policies/test.cedar", "grants.toml", "tools/git.json", "entities.json"]\n'
 
 
@@ -16,7 +18,9 @@ def found(policies: str = "", **parts: Any) -> list[str]:
 
 def test_a_neat_source_has_nothing_to_look_at() -> None:
     text = '@id("x") permit (principal is Agent, action, resource) when { context.delegated };'
-    assert found(text, grants=f'[[grant]]\nagents = ["{READER}"]\ncapabilities = ["git:read"]') == []
+    assert (
+        found(text, grants=f'[[grant]]\nagents = ["{READER}"]\ncapabilities = ["git:read"]') == []
+    )
 
 
 def test_a_manifest_that_lists_no_files() -> None:
@@ -29,7 +33,9 @@ def test_a_policy_without_id() -> None:
 
 
 def test_a_misspelt_annotation() -> None:
-    (problem,) = found('@id("x") @modes("shadow") @owner("me") forbid (principal is Agent, action, resource);')
+    (problem,) = found(
+        '@id("x") @modes("shadow") @owner("me") forbid (principal is Agent, action, resource);'
+    )
     assert problem.endswith("@modes means nothing here; is it @mode?")
 
 
@@ -50,7 +56,8 @@ def test_groups_that_nobody_is_in() -> None:
         ' || principal in Group::"parent" || principal in Group::"revoked" };'
     )
     parents = [{"type": "Group", "id": "parent"}]
-    entities = [{"uid": {"type": "Group", "id": "known"}, "parents": parents}]
+    known = {"uid": {"__entity": {"type": "Group", "id": "known"}}, "parents": parents}
+    entities = [known, {"uid": {"type": "Agent", "id": READER}}]
     assert [problem.partition("policy: ")[2] for problem in found(text, entities=entities)] == [
         f'Group::"{name}" is in no entities.json, so nobody is in it' for name in "abc"
     ]

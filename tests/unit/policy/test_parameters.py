@@ -108,7 +108,7 @@ def test_properties_are_read_to_a_limit() -> None:
 
 def test_a_nullable_argument_is_not_required() -> None:
     properties = {"a": STRING, "b": {"type": ["string", "null"]}, "c": True}
-    properties |= {"d": {"anyOf": [STRING, {"type": "null"}]}}
+    properties |= {"d": {"anyOf": [STRING, {"type": "null"}]}, "e": None}
     schema = {"type": "object", "properties": properties, "required": [*properties, "z"]}
     assert read_parameters(schema).required == {"a"}
 

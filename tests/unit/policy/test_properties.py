@@ -28,7 +28,9 @@ ARGUMENTS = st.none() | st.fixed_dictionaries(
 )
 
 PRINCIPALS = st.sampled_from(["principal", "principal is Agent", 'principal in Group::"acme/g"'])
-ANY_ACTION = st.sampled_from(["action", 'action in Action::"tools/call"', 'action in Action::"list"'])
+ANY_ACTION = st.sampled_from(
+    ["action", 'action in Action::"tools/call"', 'action in Action::"list"']
+)
 RESOURCES = st.sampled_from(["resource", "resource is Tool", 'resource == Tool::"git/open"'])
 SIMPLE = st.sampled_from(
     ["true", "false", "context.args_undeclared", 'principal in Namespace::"acme"']
@@ -152,7 +154,9 @@ def test_an_explanation_agrees_with_the_decision(text: str, asked: Question) -> 
     decision, told = answer(policy, asked), explain(policy, asked, age_seconds=0.0)
     assert told.decision == decision
     effect = SPEAKING.get(decision.code)
-    applied = {one.policy.id for one in told.policies if one.applied and one.policy.effect == effect}
+    applied = {
+        one.policy.id for one in told.policies if one.applied and one.policy.effect == effect
+    }
     failed = {one.policy.id for one in told.policies if one.error}
     if decision.code is DecisionCode.ENGINE_ERROR:
         assert failed == set(decision.reasons)

@@ -200,7 +200,9 @@ def test_overlapping_tenants_are_refused() -> None:
 def test_what_a_tenant_says_of_others_is_refused_wherever_it_stands() -> None:
     outside = "spiffe://example.org/ns/beta/sa/bot"
     extra = {
-        "tenants/acme/policies/x.cedar": f'permit (principal == Agent::"{outside}", action, resource);',
+        "tenants/acme/policies/x.cedar": (
+            f'permit (principal == Agent::"{outside}", action, resource);'
+        ),
         "tenants/acme/grants.toml": f'[[grant]]\nagents = ["{outside}"]',
         "tenants/acme/entities.json": f'[{{"uid": {{"type": "Agent", "id": "{outside}"}}}}]',
     }

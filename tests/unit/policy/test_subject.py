@@ -45,14 +45,16 @@ def test_a_gateway_names_whom_the_policy_lists(subject: str, fine: bool) -> None
 
 
 @pytest.mark.parametrize(
-    "caller", [READER, GATEWAY + "/x", "spiffe://example.org/gatewa", "spiffe://example.com/gateway"]
+    "caller",
+    [READER, GATEWAY + "/x", "spiffe://example.org/gatewa", "spiffe://example.com/gateway"],
 )
 def test_nobody_else_is_a_gateway(caller: str) -> None:
     assert not accepted(WRITER, caller)
 
 
 @pytest.mark.parametrize(
-    "resource", ["tool:git/open", "mcp_server:git", "resource:git/file:///x", "prompt:git/p", "tool:git/none"]
+    "resource",
+    ["tool:git/open", "mcp_server:git", "resource:git/file:///x", "prompt:git/p", "tool:git/none"],
 )
 def test_a_server_may_ask_about_a_call_that_it_received(resource: str) -> None:
     assert accepted(WRITER, SERVER, resource)
@@ -61,7 +63,13 @@ def test_a_server_may_ask_about_a_call_that_it_received(resource: str) -> None:
 
 @pytest.mark.parametrize(
     "resource",
-    ["tool:gti/open", "mcp_server:gti", "external_service:git/x", "Tool:git/open", f"agent:{READER}"],
+    [
+        "tool:gti/open",
+        "mcp_server:gti",
+        "external_service:git/x",
+        "Tool:git/open",
+        f"agent:{READER}",
+    ],
 )
 def test_a_server_may_not_ask_about_anothers_calls(resource: str) -> None:
     assert not accepted(WRITER, SERVER, resource)

@@ -34,7 +34,7 @@ def of_entity(entity: object, tenant: str = "acme") -> list[str]:
     return list(entity_problems(MANIFEST, tenant, [entity]))
 
 
-def of_grant(tenant: str = "acme", **grant: list[str]) -> list[str]:
+def of_grant(tenant: str = "acme", /, **grant: list[str]) -> list[str]:
     return list(grant_problems(MANIFEST, tenant, [Grant.model_validate(grant)]))
 
 
@@ -197,7 +197,9 @@ def test_the_platform_puts_only_a_tenants_own_into_its_groups(
 
 def test_a_parent_without_a_name_is_refused_for_the_platform_too() -> None:
     assert of_entity(agent(BETA, parents=[{"__expr": 'Group::"acme/g"'}]), "")
-    assert of_entity(agent(BETA, parents="none of our business"), "") == []
+    assert of_entity(agent(BETA, parents={"type": "Group", "id": "staff"}), "") == [
+        f'Agent::"{BETA}": "parents" must be an array'
+    ]
 
 
 GRANTS: dict[str, tuple[dict[str, list[str]], bool]] = {

@@ -48,7 +48,7 @@ def test_a_server_has_a_name_without_tricks(name: str) -> None:
 
 
 def test_an_unknown_key_of_a_file_is_refused_and_one_of_a_tool_is_mcps() -> None:
-    assert server({"name": "t", "title": "T", "outputSchema": {}})
+    assert server({"name": "t", "title": "T", "outputSchema": {}}).tools[0].name == "t"
     with pytest.raises(ValidationError):
         server(tool=[])
 
