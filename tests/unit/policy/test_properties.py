@@ -1,5 +1,6 @@
 """Laws of every policy, held against generated ones."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -165,3 +166,18 @@ def test_an_explanation_agrees_with_the_decision(text: str, asked: Question) -> 
         assert not failed
     for one in told.policies:
         assert one.applied + bool(one.first_false) + bool(one.error) == 1
+
+
+@settings(max_examples=100)
+@given(policies("a"), policies("s"), questions())
+def test_shadow_policies_change_what_is_told_and_nothing_else(
+    text: str, watched: str, asked: Question
+) -> None:
+    shadow = watched.replace("@id", '@mode("shadow") @id')
+    without, together = answer(make(text), asked), answer(make(text + watched), asked)
+    decision = answer(make(text + shadow), asked)
+    assert replace(decision, shadow=None) == without
+    told = decision.shadow.allowed if decision.shadow else decision.allowed
+    assert told == together.allowed
+    if decision.shadow:
+        assert decision.shadow.reasons == together.reasons
