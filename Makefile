@@ -30,7 +30,7 @@ demo: $(STAMP) ## See agents governed by a real MCP server; KEEP=1 stays up
 	@$(BIN)/python -m demo.run
 
 test: $(STAMP) ## Run unit, integration and conformance tests and the coverage gate
-	$(BIN)/pytest --cov --cov-report=term $(UNIT)
+	$(BIN)/pytest -n auto --cov --cov-report=term $(UNIT)
 	$(BIN)/pytest $(REST)
 
 lint: $(STAMP) ## Check style, types and the floors of the house

@@ -59,6 +59,8 @@ class Answer:
             code=decision.code.name,
             reasons=decision.reasons,
             obligations=tuple(one.type for one in decision.obligations),
+            lease_seconds=decision.lease_seconds,
+            shadow=decision.shadow.reasons if decision.shadow else None,
             policy_digest=policy.digest,
             bundle_version=policy.bundle_version,
             epoch=policy.epoch,

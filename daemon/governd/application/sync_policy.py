@@ -126,7 +126,15 @@ class PolicyKeeper:
         signature, files = source.read()
         # Remembered before it is judged: a refused state is not read again each second.
         self._signature = signature
-        return signature, self._compile(files)
+        try:
+            return signature, self._compile(files)
+        except PolicyError:
+            raise
+        except Exception as error:
+            # Whatever a source trips over, in Cedar for example, must not take the last
+            # good policy down with it.
+            problem = Problem("policy", 0, f"cannot be read: {type(error).__name__}: {error}")
+            raise PolicyError([problem]) from error
 
     def _compile(self, files: Mapping[str, bytes]) -> CompiledPolicy:
         return compile_policy(read_source(files, self._base_policy), self._base_schema)

@@ -33,6 +33,9 @@ class DecisionRecord:
         code: Why, for programs.
         reasons: Ids of the determining policies.
         obligations: Types of what must be done along with a permit.
+        lease_seconds: How long the answer may be reused; 0 for not at all.
+        shadow: Policies that would have changed the decision if they were not in shadow
+            mode; ``None`` where none would.
         policy_digest: Which policy decided.
         bundle_version: Its number.
         epoch: Of the decision.
@@ -55,6 +58,8 @@ class DecisionRecord:
     code: str
     reasons: tuple[str, ...]
     obligations: tuple[str, ...]
+    lease_seconds: float
+    shadow: tuple[str, ...] | None
     policy_digest: str
     bundle_version: int
     epoch: str
@@ -81,6 +86,8 @@ class DecisionRecord:
                 "code": self.code,
                 "reasons": self.reasons,
                 "obligations": self.obligations,
+                "lease_seconds": self.lease_seconds,
+                "shadow": self.shadow,
                 "policy": {
                     "digest": self.policy_digest,
                     "bundle_version": self.bundle_version,

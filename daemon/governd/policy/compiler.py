@@ -135,13 +135,14 @@ def _schema(source: PolicySource, base_schema: str) -> cedarpy.Schema:
 def _validate(policies: list[PolicyRecord], schema: cedarpy.Schema) -> None:
     text = "\n".join(policy.statement.text for policy in policies)
     result = cedarpy.validate_policies(text, schema, release_gil=True)
-    found: dict[int, set[str]] = {}
+    # INVARIANT: Cedar numbers policies in the order of the text.
+    numbered = {f"policy{ordinal}": policy for ordinal, policy in enumerate(policies)}
+    found: dict[str, set[str]] = {name: set() for name in numbered}
     for error in result.errors:
-        # INVARIANT: Cedar numbers policies in the order of the text.
-        ordinal = int(error.policy_id.removeprefix("policy"))
-        found.setdefault(ordinal, set()).add(_POLICY_PREFIX.sub("", error.error))
-    if found:
-        raise PolicyError([_mistyped(policies[one], found[one]) for one in sorted(found)])
+        found[error.policy_id].add(_POLICY_PREFIX.sub("", error.error))
+    wrong = {name: messages for name, messages in found.items() if messages}
+    if wrong or not result.validation_passed:
+        raise PolicyError([_mistyped(numbered[name], wrong[name]) for name in wrong])
 
 
 def _mistyped(policy: PolicyRecord, messages: set[str]) -> Problem:

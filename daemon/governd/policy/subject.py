@@ -32,6 +32,8 @@ def check_subject(policy: CompiledPolicy | None, question: Question) -> None:
 
 
 def _is_gateway_for(policy: CompiledPolicy, caller: SpiffeId, subject: SpiffeId) -> bool:
+    if str(caller) in policy.manifest.revoked.subjects:
+        return False
     return any(
         gateway.spiffe_id == str(caller)
         and any(subject.is_under(prefix) for prefix in gateway.subjects)

@@ -120,6 +120,22 @@ async def test_a_bad_source_keeps_the_last_good_policy_and_its_age_grows(
     assert len(kept.told) == 2, "and not told again and again"
 
 
+async def test_a_fault_that_nobody_foresaw_is_a_refused_source_too(
+    source: FakePolicySource,
+) -> None:
+    keeper = PolicyKeeper(
+        source,
+        base_schema=schema_text(),
+        base_policy=base(),
+        clock=lambda: 0.0,
+        on_load=lambda _: None,
+    )
+    keeper.__dict__["_compile"] = lambda _: {}["not foreseen"]
+    await keeper.check()
+    assert keeper.state.policy is None
+    assert "KeyError" in keeper.state.problems[0].message
+
+
 @pytest.mark.req("gi-4", part=True)
 async def test_a_source_that_is_away_keeps_the_last_good_policy(
     kept: Kept, source: FakePolicySource

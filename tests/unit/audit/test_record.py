@@ -21,6 +21,8 @@ RECORD = DecisionRecord(
     code="PERMITTED",
     reasons=("a", "b"),
     obligations=("notify",),
+    lease_seconds=2.5,
+    shadow=("soon",),
     policy_digest="sha-256:0",
     bundle_version=7,
     epoch="boot-1",
@@ -47,6 +49,8 @@ def test_a_record_is_one_line_with_everything() -> None:
         "code": "PERMITTED",
         "reasons": ["a", "b"],
         "obligations": ["notify"],
+        "lease_seconds": 2.5,
+        "shadow": ["soon"],
         "policy": {
             "digest": "sha-256:0",
             "bundle_version": 7,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from governd.policy.analysis import explain
@@ -148,7 +148,6 @@ SPEAKING = {
 }
 
 
-@settings(max_examples=100)
 @given(policies("a"), questions())
 def test_an_explanation_agrees_with_the_decision(text: str, asked: Question) -> None:
     policy = make(text)
@@ -168,7 +167,6 @@ def test_an_explanation_agrees_with_the_decision(text: str, asked: Question) -> 
         assert one.applied + bool(one.first_false) + bool(one.error) == 1
 
 
-@settings(max_examples=100)
 @given(policies("a"), policies("s"), questions())
 def test_shadow_policies_change_what_is_told_and_nothing_else(
     text: str, watched: str, asked: Question

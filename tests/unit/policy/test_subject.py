@@ -52,6 +52,12 @@ def test_nobody_else_is_a_gateway(caller: str) -> None:
     assert not accepted(WRITER, caller)
 
 
+def test_a_revoked_gateway_names_nobody() -> None:
+    policy = compiled(manifest=f'{MANIFEST}[revoked]\nsubjects = ["{GATEWAY}"]')
+    with pytest.raises(SubjectError):
+        check_subject(policy, question(WRITER, asserted_by=GATEWAY))
+
+
 @pytest.mark.parametrize(
     "resource",
     ["tool:git/open", "mcp_server:git", "resource:git/file:///x", "prompt:git/p", "tool:git/none"],

@@ -29,7 +29,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
         {"nested": [{None: 1}]},
         {"nested": ({True: 1},)},
         {"text": "\ud800"},
-        {"object": object()},
+        {"object": object},
         {"data": b"bytes"},
         ["not", "an", "object"],
         "text",
