@@ -30,7 +30,7 @@ SERVER = "spiffe://example.org/mcp/git"
 OPEN = "tool:git/open"
 PERMIT_ALL = '@id("all") permit (principal, action, resource);'
 TENANTS = (
-    '[[tenant]]\nname = "acme"\nnamespaces = ["acme"]\n'
+    '[[tenant]]\nname = "acme"\nnamespaces = ["acme"]\nservers = ["git"]\n'
     '[[tenant]]\nname = "beta"\nspiffe_prefixes = ["spiffe://example.org/ns/beta"]\n'
 )
 ACME = "spiffe://example.org/ns/acme/sa/bot"

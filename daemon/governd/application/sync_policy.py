@@ -10,12 +10,15 @@ import contextlib
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from governd.errors import PolicyError, Problem
 from governd.policy.compiler import CompiledPolicy, compile_policy
 from governd.policy.decision import PolicyInfo
 from governd.policy.ports import PolicySourcePort
 from governd.policy.source import read_source
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +91,7 @@ class PolicyKeeper:
         async with self._loading:
             if self._source is None:
                 raise PolicyError(self.state.problems)
-            before = self._clock()
-            self._signature = None  # a source that cannot be read is tried again
-            try:
-                self._signature, policy = await asyncio.to_thread(self._load, self._source)
-            except PolicyError as error:
-                self._refuse(error)
-                raise
-            return self._accept(policy, before)
+            return await self._take(self._source)
 
     async def watch(self, interval_seconds: float) -> None:
         """Reloads whenever the source changes, for ever."""
@@ -105,36 +101,35 @@ class PolicyKeeper:
 
     async def check(self) -> None:
         """Reloads if the source changed since it was last read."""
-        source = self._source
-        if source is None:
-            return
+        async with self._loading:
+            if self._source is not None:
+                await self._check(self._source)
+
+    async def _check(self, source: PolicySourcePort) -> None:
         before = self._clock()
         try:
-            signature = await asyncio.to_thread(source.signature)
+            signature = await asyncio.to_thread(_guarded, source.signature)
         except PolicyError as error:
             self._signature = None  # when it is back, it is read again
             self._refuse(error)
             return
-        if signature == self._signature:
-            if not self.state.problems:
-                self.state = replace(self.state, verified=before)
-            return
-        with contextlib.suppress(PolicyError):  # kept in the state and reported by it
-            await self.reload()
+        if signature != self._signature:
+            with contextlib.suppress(PolicyError):  # kept in the state and reported by it
+                await self._take(source)
+        elif not self.state.problems:
+            self.state = replace(self.state, verified=before)
 
-    def _load(self, source: PolicySourcePort) -> tuple[object, CompiledPolicy]:
-        signature, files = source.read()
-        # Remembered before it is judged: a refused state is not read again each second.
-        self._signature = signature
+    async def _take(self, source: PolicySourcePort) -> bool:
+        before, self._signature = self._clock(), None  # until it is read
         try:
-            return signature, self._compile(files)
-        except PolicyError:
+            signature, files = await asyncio.to_thread(_guarded, source.read)
+            # Remembered before it is judged: a refused state is not read again each second.
+            self._signature = signature
+            policy = await asyncio.to_thread(_guarded, lambda: self._compile(files))
+        except PolicyError as error:
+            self._refuse(error)
             raise
-        except Exception as error:
-            # Whatever a source trips over, in Cedar for example, must not take the last
-            # good policy down with it.
-            problem = Problem("policy", 0, f"cannot be read: {type(error).__name__}: {error}")
-            raise PolicyError([problem]) from error
+        return self._accept(policy, before)
 
     def _compile(self, files: Mapping[str, bytes]) -> CompiledPolicy:
         return compile_policy(read_source(files, self._base_policy), self._base_schema)
@@ -159,3 +154,18 @@ class PolicyKeeper:
     def _epoch(self) -> str:
         self._counter += 1
         return f"{self._boot}-{self._counter}"
+
+
+def _guarded(step: Callable[[], _Result]) -> _Result:
+    """Refuses a source on which a step fails in a way that nobody foresaw.
+
+    Whatever a source trips over, in Cedar for example, must not take the last good
+    policy down with it.
+    """
+    try:
+        return step()
+    except PolicyError:
+        raise
+    except Exception as error:
+        problem = Problem("policy", 0, f"cannot be read: {type(error).__name__}: {error}")
+        raise PolicyError([problem]) from error

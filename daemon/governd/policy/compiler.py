@@ -22,11 +22,15 @@ from governd.policy.bundle import PolicyRecord, PolicySource
 from governd.policy.entities import Entity, EntityGraph, Uid, add_grants, mentioned_entities
 from governd.policy.layout import SCHEMA
 from governd.policy.manifest import Manifest
+from governd.policy.parameters import Record
 from governd.policy.records import entity_records
-from governd.policy.tools import CALL, Server, Tool
+from governd.policy.tools import CALL, Hints, Server, Tool
 
 _ENTITY_TYPE = re.compile(r"^entity ([A-Za-z_][\w:]*)", re.MULTILINE)
 _POLICY_PREFIX = re.compile(r"^for policy `[^`]*`,? ?")
+
+# The base policy is about the group of all tools' actions, which must not be empty.
+_NO_TOOL = Tool("", "", "", (), Hints(), Record()).schema()
 
 
 class SetKey(NamedTuple):
@@ -34,8 +38,7 @@ class SetKey(NamedTuple):
 
     Attributes:
         tenant: Of the subject; ``""`` for none.
-        foreign: The resource belongs to another tenant, so that only the forbids of the
-            subject's tenant count.
+        foreign: The resource is not the tenant's, so that only its forbids count.
     """
 
     tenant: str
@@ -119,7 +122,8 @@ def compile_policy(source: PolicySource, base_schema: str) -> CompiledPolicy:
 
 def _schema(source: PolicySource, base_schema: str) -> cedarpy.Schema:
     tools = [tool for server in source.servers.values() for tool in server.tools.values()]
-    generated = "\n".join([base_schema, *(tool.schema() for tool in tools)])
+    declared = [tool.schema() for tool in tools] or [_NO_TOOL]
+    generated = "\n".join([base_schema, *declared])
     try:
         base = cedarpy.Schema.from_str(generated, release_gil=True)
     except ValueError as error:
@@ -171,11 +175,18 @@ def _sets(source: PolicySource) -> dict[SetKey, PolicySets]:
     keys = [SetKey("", foreign=False)]
     for tenant in source.manifest.tenant:
         keys += [SetKey(tenant.name, foreign=False), SetKey(tenant.name, foreign=True)]
-    return {key: _policy_sets(source.policies, key) for key in keys}
+    made: dict[tuple[str, ...], PolicySets] = {}
+    sets = {}
+    for key in keys:
+        counting = [policy for policy in source.policies if _counts(policy, key)]
+        names = tuple(policy.id for policy in counting)
+        if names not in made:  # tenants without policies of their own share one set
+            made[names] = _policy_sets(counting)
+        sets[key] = made[names]
+    return sets
 
 
-def _policy_sets(policies: Iterable[PolicyRecord], key: SetKey) -> PolicySets:
-    counting = [policy for policy in policies if _counts(policy, key)]
+def _policy_sets(counting: list[PolicyRecord]) -> PolicySets:
     enforced = [policy for policy in counting if not policy.traits.shadow]
     return PolicySets(
         enforced=policy_set(enforced),

@@ -152,18 +152,19 @@ def _context(tool: Tool | None, projection: Projection) -> dict[str, CedarValue]
 
 def _key(policy: CompiledPolicy, subject: SpiffeId, resource: Uid) -> SetKey:
     tenant = policy.manifest.tenant_of(subject)
-    owner = owner_of(policy, resource) if tenant else None
-    owning = policy.manifest.tenant_of(owner) if owner else ""
-    return SetKey(tenant, foreign=owning not in {"", tenant})
+    return SetKey(tenant, foreign=bool(tenant) and not _is_for(policy, tenant, resource))
 
 
-def owner_of(policy: CompiledPolicy, resource: Uid) -> SpiffeId | None:
-    """The workload that a resource is or belongs to; ``None`` for none."""
+def _is_for(policy: CompiledPolicy, tenant: str, resource: Uid) -> bool:
+    """Whether a tenant's permits count for a resource: its own, or a server it may use."""
     if resource.type == "Agent":
-        return SpiffeId.parse(resource.id)
-    if resource.type in {*_OF_A_SERVER, "McpServer"}:
-        return policy.servers[resource.id.partition("/")[0]].spiffe_id
-    return None
+        return policy.manifest.tenant_of(SpiffeId.parse(resource.id)) == tenant
+    if resource.type not in {*_OF_A_SERVER, "McpServer"}:
+        return resource.id.startswith(tenant + "/")
+    server = policy.servers[resource.id.partition("/")[0]]
+    if policy.manifest.tenant_of(server.spiffe_id) == tenant:
+        return True
+    return any(one.name == tenant and server.name in one.servers for one in policy.manifest.tenant)
 
 
 def _unlisted(resource: Uid) -> dict[Uid, Entity]:

@@ -5,6 +5,7 @@ copy is refused. Where it lists ``files``, exactly these are read and each must 
 a missing forbid would otherwise go unnoticed.
 """
 
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -41,11 +42,14 @@ class Tenant(_Table):
             prefix of its groups and capabilities.
         namespaces: Kubernetes namespaces of the manifest's trust domain.
         spiffe_prefixes: SPIFFE IDs; each covers itself and all below it.
+        servers: MCP servers that are not the tenant's, whose use it may nevertheless
+            permit to its callers.
     """
 
     name: TenantName
     namespaces: tuple[Namespace, ...] = ()
     spiffe_prefixes: tuple[SpiffeIdText, ...] = ()
+    servers: tuple[ServerName, ...] = ()
 
     def prefixes(self, trust_domain: str) -> tuple[str, ...]:
         """All of the tenant as prefixes of SPIFFE IDs."""
@@ -98,10 +102,22 @@ class Manifest(_Table):
 
     def tenant_of(self, spiffe_id: SpiffeId) -> str:
         """The name of the tenant that covers a SPIFFE ID; ``""`` for none."""
-        for tenant in self.tenant:
-            if any(spiffe_id.is_under(prefix) for prefix in tenant.prefixes(self.trust_domain)):
-                return tenant.name
+        prefix = str(spiffe_id) if self.tenant else ""
+        while prefix:
+            owner = self._owners.get(prefix)
+            if owner is not None:
+                return owner
+            prefix = prefix.rpartition("/")[0]
         return ""
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        """Names of tenants by prefix."""
+        return {
+            prefix: tenant.name
+            for tenant in self.tenant
+            for prefix in tenant.prefixes(self.trust_domain)
+        }
 
     def overlaps(self) -> list[str]:
         """What is wrong with the tenants, in words."""

@@ -1,8 +1,8 @@
 """What a tenant may say.
 
 A tenant's folder decides about the tenant's own callers and nothing else: it names no
-agents, groups or capabilities outside, and gives its agents nothing that the platform
-did not put under the tenant's name. Groups and capabilities of a tenant begin with its
+agents, users, groups, namespaces or capabilities outside. Its permits count for what is
+the tenant's and for servers that the manifest lets it use (``inquiry``). Groups and capabilities of a tenant begin with its
 name and a slash, and only its own are in them. The platform, tenant ``""``, may say
 anything but what governd derives itself.
 """
@@ -12,19 +12,20 @@ from typing import Any
 
 from governd.errors import RequestError
 from governd.identity import SpiffeId
-from governd.policy.manifest import Grant, Manifest
+from governd.policy.manifest import Grant, Manifest, Tenant
 
 _MEMBERS = ("uid", "parents", "attrs", "tags")
+_RESOURCES = frozenset({"Action", "ExternalService", "McpServer", "Prompt", "Resource", "Tool"})
 _DERIVED_TYPES = frozenset({"Action", "McpServer", "Tool", "Resource", "Prompt", "Namespace"})
 
 
 def policy_problems(manifest: Manifest, tenant: str, est: Mapping[str, Any]) -> Iterator[str]:
     """What a policy names that is nobody's name, or not the tenant's."""
-    for name in _named_agents(est):
-        if not _is_spiffe_id(name):
+    for kind, name in _named(est):
+        if kind == "Agent" and not _is_spiffe_id(name):
             yield f'policy: names Agent::"{name}", which is not a SPIFFE ID'
-        elif tenant and not _covers(manifest, tenant, name):
-            yield f'policy: names Agent::"{name}", which is outside tenant {tenant}'
+        elif tenant and _is_foreign(manifest, tenant, kind, name):
+            yield f'policy: names {kind}::"{name}", which is outside tenant {tenant}'
 
 
 def entity_problems(manifest: Manifest, tenant: str, entities: Iterable[Any]) -> Iterator[str]:
@@ -52,7 +53,7 @@ def grant_problems(manifest: Manifest, tenant: str, grants: Iterable[Grant]) -> 
     """What a tenant grants that is not the tenant's to grant."""
     if not tenant:
         return
-    own = next(known for known in manifest.tenant if known.name == tenant)
+    own = _tenant(manifest, tenant)
     for grant in grants:
         for agent in grant.agents:
             if not _covers(manifest, tenant, agent):
@@ -96,9 +97,9 @@ def _agent_problems(
 def _reference_problems(
     manifest: Manifest, tenant: str, uid: tuple[str, str], entity: Mapping[str, Any]
 ) -> Iterator[str]:
-    for other in _named_agents([entity.get("attrs"), entity.get("tags")]):
-        if not _covers(manifest, tenant, other):
-            yield f'{uid[0]}::"{uid[1]}": refers to Agent::"{other}", outside tenant {tenant}'
+    for kind, name in _named([entity.get("attrs"), entity.get("tags")]):
+        if _is_foreign(manifest, tenant, kind, name):
+            yield f'{uid[0]}::"{uid[1]}": refers to {kind}::"{name}", outside tenant {tenant}'
 
 
 def _parent_problems(
@@ -143,14 +144,27 @@ def named_entity(value: object) -> tuple[str, str] | None:
     return None
 
 
-def _named_agents(value: object) -> Iterator[str]:
-    """Every agent that a policy names in scope or conditions, or an entity refers to."""
+def _tenant(manifest: Manifest, name: str) -> Tenant:
+    return next(known for known in manifest.tenant if known.name == name)
+
+
+def _is_foreign(manifest: Manifest, tenant: str, kind: str, name: str) -> bool:
+    """Whether a tenant may not name an entity. What can be asked for, it may name."""
+    if kind == "Agent":
+        return not _covers(manifest, tenant, name)
+    if kind == "Namespace":
+        return name not in _tenant(manifest, tenant).namespaces
+    return kind not in _RESOURCES and not name.startswith(tenant + "/")
+
+
+def _named(value: object) -> Iterator[tuple[str, str]]:
+    """Every entity that a policy names in scope or conditions, or an entity refers to."""
     todo = [value]
     while todo:
         item = todo.pop()
         if isinstance(item, list):
             todo.extend(item)
         elif isinstance(item, dict):
-            if item.get("type") == "Agent" and isinstance(item.get("id"), str):
-                yield item["id"]
+            if item.keys() == {"type", "id"} and (found := named_entity(item)):
+                yield found
             todo.extend(item.values())

@@ -488,8 +488,24 @@ def test_a_tenants_permit_does_not_open_what_is_anothers(action: str, resource: 
 
 
 @pytest.mark.req("tenant-1", part=True)
-def test_a_tenants_permit_opens_what_is_its_own_or_the_platforms() -> None:
-    policy = tenants(acme=PERMIT)
+def test_a_tenants_permit_opens_what_is_its_own_and_servers_it_may_use() -> None:
+    policy = tenants(acme=PERMIT, beta=PERMIT)
     assert ask(policy, ACME, "agent/invoke", f"agent:{ACME}").allowed
-    assert ask(policy, ACME, "agent/invoke", f"agent:{WRITER}").allowed
-    assert ask(policy, ACME, "http/request", "external_service:api").allowed
+    assert ask(policy, ACME, "tools/call", "tool:git/open").allowed
+    assert not ask(policy, BETA, "tools/call", "tool:git/open").allowed
+
+
+@pytest.mark.req("tenant-1", part=True)
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("agent/invoke", f"agent:{WRITER}"),
+        ("delegation/mint", f"agent:{WRITER}"),
+        ("http/request", "external_service:api.example"),
+        ("token/exchange", "external_service:bank.example"),
+        ("identity/jwt-svid", "external_service:spiffe://example.org/governd"),
+    ],
+)
+def test_a_tenants_permit_does_not_open_what_is_the_platforms(action: str, resource: str) -> None:
+    assert not ask(tenants(acme=PERMIT), ACME, action, resource).allowed
+    assert ask(tenants(PERMIT_ALL, acme=PERMIT), ACME, action, resource).reasons == ("all",)
