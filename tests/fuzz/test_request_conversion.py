@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from governd._proto.governd.v1 import policy_service_pb2, types_pb2
 from governd.errors import RequestError
 from governd.identity import SpiffeId
-from governd.policy.arguments import ArgumentLimits
+from governd.policy.arguments import ArgumentLimits, Arguments, parse_arguments
 from governd.policy.question import Question
 from governd.services import convert
 
@@ -47,9 +47,16 @@ requests = st.builds(
 )
 
 
-def converted(request: policy_service_pb2.EvaluateRequest) -> Question | None:
+def parse(text: bytes) -> Arguments:
+    return parse_arguments(text, LIMITS)
+
+
+def converted(
+    request: policy_service_pb2.EvaluateRequest,
+    defaults: policy_service_pb2.EvaluateBatchRequest | None = None,
+) -> Question | None:
     try:
-        return convert.question(request, CALLER, LIMITS)
+        return convert.question(request, CALLER, parse, defaults)
     except RequestError as error:
         assert any(error.field.startswith(field) for field in FIELDS), error.field
         assert str(error)
@@ -91,19 +98,16 @@ def test_bytes_are_a_question_a_named_error_or_no_message(raw: bytes) -> None:
     converted(request)
 
 
-@given(st.lists(requests, max_size=4), requests)
-def test_a_batch_has_as_many_questions_as_it_lists_and_one_where_it_lists_none(
-    items: list[policy_service_pb2.EvaluateRequest],
-    defaults: policy_service_pb2.EvaluateRequest,
+@given(requests, requests)
+def test_a_batch_s_defaults_stand_for_whole_parts_that_a_question_leaves_out(
+    item: policy_service_pb2.EvaluateRequest, defaults: policy_service_pb2.EvaluateRequest
 ) -> None:
-    batch = policy_service_pb2.EvaluateBatchRequest(evaluations=items)
+    batch = policy_service_pb2.EvaluateBatchRequest()
+    merged = policy_service_pb2.EvaluateRequest()
     for name in PARTS:
         if defaults.HasField(name):
             getattr(batch, name).CopyFrom(getattr(defaults, name))
-    merged = convert.with_defaults(batch)
-    assert len(merged) == max(1, len(items))
-    for item, filled in zip(items, merged, strict=False):
-        for name in PARTS:
-            source = item if item.HasField(name) else batch
-            assert filled.HasField(name) == source.HasField(name)
-            assert getattr(filled, name) == getattr(source, name)
+        source = item if item.HasField(name) else defaults
+        if source.HasField(name):
+            getattr(merged, name).CopyFrom(getattr(source, name))
+    assert converted(item, batch) == converted(merged)

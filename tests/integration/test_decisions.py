@@ -225,6 +225,7 @@ def batch(
     return list(stub.EvaluateBatch(message, timeout=5).evaluations)
 
 
+PARTS = ("action", "resource", "context")
 ALLOWED, DENIED = request("git_status"), request("git_reset")
 
 
@@ -290,6 +291,26 @@ def test_a_batch_beyond_its_limit_is_refused(governd: StartGovernd) -> None:
     with channel, pytest.raises(grpc.RpcError) as raised:
         batch(channel, ALLOWED, ALLOWED, ALLOWED, semantic="EXECUTE_ALL")
     assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_large_batch_holds_no_other_caller_up(daemon: DaemonProcess) -> None:
+    """One caller's 256 questions with 60 KB of arguments, and another's single one."""
+    large = b'{"repo_path": "' + b"a" * 60_000 + b'"}'
+    empty = [policy_service_pb2.EvaluateRequest()] * 256
+    defaults = {name: getattr(request(arguments=large), name) for name in PARTS}
+    message = policy_service_pb2.EvaluateBatchRequest(evaluations=empty, **defaults)
+    with (
+        grpc.insecure_channel(daemon.target("writer")) as busy,
+        grpc.insecure_channel(daemon.target("reader")) as other,
+    ):
+        evaluate(other, ALLOWED)
+        running = policy_service_pb2_grpc.PolicyServiceStub(busy).EvaluateBatch.future(message)
+        answers = 0
+        while not running.done():
+            assert evaluate(other, ALLOWED).decision
+            answers += 1
+        assert len(running.result().evaluations) == 256
+    assert answers > 3, "the other caller's questions were answered meanwhile"
 
 
 def test_health_and_reflection_are_served_to_stock_tools(writer: grpc.Channel) -> None:

@@ -19,7 +19,8 @@ from governd.identity import SpiffeId
 from governd.policy.manifest import Grant
 
 REVOKED_GROUP = "revoked"
-MAX_HANDLES = 4_096
+MAX_CACHED_CHARS = 2 << 20
+"""Of the JSON text of cached handles; in memory each takes about nine times as much."""
 
 
 class Uid(NamedTuple):
@@ -72,6 +73,13 @@ def _holders(grant: Grant) -> Iterator[Uid]:
     yield from (Uid("Namespace", namespace) for namespace in grant.namespaces)
 
 
+class _Handle(NamedTuple):
+    """A part of the graph, and the length of its JSON text."""
+
+    entities: cedarpy.Entities
+    chars: int
+
+
 class EntityGraph:
     """All entities of a policy.
 
@@ -102,8 +110,8 @@ class EntityGraph:
         self._trust_domain = trust_domain
         self._revoked = revoked
         self._mentioned = mentioned
-        self._handles: cachetools.LRUCache[tuple[Uid, Uid, Uid], cedarpy.Entities]
-        self._handles = cachetools.LRUCache(MAX_HANDLES)
+        self._handles: cachetools.LRUCache[tuple[Uid, Uid, Uid], _Handle]
+        self._handles = cachetools.LRUCache(MAX_CACHED_CHARS, getsizeof=lambda one: one.chars)
 
     def __contains__(self, uid: Uid) -> bool:
         """Whether an entity is listed."""
@@ -122,12 +130,13 @@ class EntityGraph:
                 determined by ``resource``.
         """
         key = (principal, action, resource)
-        handle = self._handles.get(key)
-        if handle is None:
-            entities = list(self._closure([*key, *self._mentioned], extra))
-            handle = cedarpy.Entities.from_json_str(json.dumps(entities))
-            self._handles[key] = handle
-        return handle
+        held = self._handles.get(key)
+        if held is None:
+            text = json.dumps(list(self._closure([*key, *self._mentioned], extra)))
+            held = _Handle(cedarpy.Entities.from_json_str(text), len(text))
+            if held.chars <= MAX_CACHED_CHARS:
+                self._handles[key] = held
+        return held.entities
 
     def _closure(self, roots: list[Uid], extra: Mapping[Uid, Entity]) -> Iterator[Entity]:
         seen: set[Uid] = set()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from governd.errors import RequestError
 from governd.identity import SpiffeId
 from governd.policy.arguments import NO_ARGUMENTS, Arguments
+from governd.policy.canonical import check_service, check_uri
 
 MAX_NAME_BYTES = 256
 MAX_ID_BYTES = 2048
@@ -77,4 +78,8 @@ def parse_resource(kind: str, name: str) -> ResourceRef:
     )
     if resource.type == "agent":
         SpiffeId.parse(resource.id, field="resource.id")
+    elif resource.type == "external_service":
+        check_service(resource.id, field="resource.id")
+    elif resource.type == "resource":
+        check_uri(resource.id.partition("/")[2], field="resource.id")
     return resource

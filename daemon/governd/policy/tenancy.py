@@ -2,9 +2,9 @@
 
 A tenant's folder decides about the tenant's own callers and nothing else: it names no
 agents, users, groups, namespaces or capabilities outside. Its permits count for what is
-the tenant's and for servers that the manifest lets it use (``inquiry``). Groups and capabilities of a tenant begin with its
-name and a slash, and only its own are in them. The platform, tenant ``""``, may say
-anything but what governd derives itself.
+the tenant's and for servers that the manifest lets it use (``inquiry``). Groups and
+capabilities of a tenant begin with its name and a slash, and only its own are in them.
+The platform, tenant ``""``, may say anything but what governd derives itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -4,7 +4,7 @@ from governd._proto.governd.v1 import admin_service_pb2, admin_service_pb2_grpc
 from governd.application.operate import CallerUsage, Component, Operator
 from governd.identity import SpiffeId
 from governd.policy.analysis import Explanation
-from governd.policy.arguments import ArgumentLimits
+from governd.policy.arguments import ArgumentLimits, Arguments, parse_arguments
 from governd.services import convert
 from governd.services.context import Context
 
@@ -53,7 +53,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     ) -> admin_service_pb2.ExplainResponse:
         """Answers a question and says why, and records nothing."""
         caller = SpiffeId.parse(request.caller, field="caller")
-        question = convert.question(request.question, caller, self._limits)
+        question = convert.question(request.question, caller, self._parse)
         explained, info = self._operator.explain(question)
         message = convert.decision(explained.decision)
         message.policy.CopyFrom(convert.policy_info(info))
@@ -62,6 +62,9 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             policies=[_explanation(item) for item in explained.policies],
             undeclared_arguments=explained.undeclared,
         )
+
+    def _parse(self, text: bytes) -> Arguments:
+        return parse_arguments(text, self._limits)
 
     async def Reload(  # noqa: N802
         self,

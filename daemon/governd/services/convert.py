@@ -1,6 +1,7 @@
 """Between protobuf messages and the domain's values, and nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -13,57 +14,57 @@ from governd._proto.governd.v1 import (
 from governd.application.evaluate import Answer
 from governd.errors import Problem, RequestError
 from governd.identity import Attestation, SpiffeId
-from governd.policy.arguments import ArgumentLimits, parse_arguments
+from governd.policy.arguments import Arguments
 from governd.policy.decision import Decision, PolicyInfo
 from governd.policy.question import Question, parse_name, parse_resource
+
+Defaults = policy_service_pb2.EvaluateBatchRequest
+Request: TypeAlias = "policy_service_pb2.EvaluateRequest | Defaults"
+Part = Literal["subject", "action", "resource", "context"]
+Parse = Callable[[bytes], Arguments]
 
 ATTESTATIONS = {Attestation.STATIC: identity_service_pb2.ATTESTATION_STATIC}
 
 
 def question(
-    request: policy_service_pb2.EvaluateRequest, caller: SpiffeId, limits: ArgumentLimits
+    request: policy_service_pb2.EvaluateRequest,
+    caller: SpiffeId,
+    parse: Parse,
+    defaults: Defaults | None = None,
 ) -> Question:
     """The question that a request asks.
+
+    Args:
+        request: The request, or one question of a batch.
+        caller: Who asks.
+        parse: Reads the arguments.
+        defaults: What stands for a part that the request leaves out.
 
     Raises:
         RequestError: A field is missing or malformed.
     """
-    subject = _subject(request, caller)
+
+    def of(part: Part) -> Request:
+        return request if defaults is None or request.HasField(part) else defaults
+
+    subject = _subject(of("subject"), caller)
+    resource = of("resource").resource
     return Question(
         subject=subject,
-        action=parse_name(request.action.name, field="action.name"),
-        resource=parse_resource(request.resource.type, request.resource.id),
-        arguments=parse_arguments(request.context.arguments_json, limits),
+        action=parse_name(of("action").action.name, field="action.name"),
+        resource=parse_resource(resource.type, resource.id),
+        arguments=parse(of("context").context.arguments_json),
         asserted_by=None if subject == caller else caller,
     )
 
 
-def _subject(request: policy_service_pb2.EvaluateRequest, caller: SpiffeId) -> SpiffeId:
+def _subject(request: Request, caller: SpiffeId) -> SpiffeId:
     if not request.HasField("subject"):
         return caller
     if request.subject.type not in {"", "agent"}:
         message = 'subject.type: must be "agent"'
         raise RequestError(message, field="subject.type")
     return SpiffeId.parse(request.subject.id, field="subject.id")
-
-
-def with_defaults(
-    request: policy_service_pb2.EvaluateBatchRequest,
-) -> list[policy_service_pb2.EvaluateRequest]:
-    """The questions of a batch, each with the batch's defaults filled in."""
-    items: Iterable[policy_service_pb2.EvaluateRequest] = request.evaluations
-    return [_merged(request, item) for item in items or [policy_service_pb2.EvaluateRequest()]]
-
-
-def _merged(
-    defaults: policy_service_pb2.EvaluateBatchRequest, item: policy_service_pb2.EvaluateRequest
-) -> policy_service_pb2.EvaluateRequest:
-    merged = policy_service_pb2.EvaluateRequest()
-    for name in ("subject", "action", "resource", "context"):
-        source = item if item.HasField(name) else defaults
-        if source.HasField(name):
-            getattr(merged, name).CopyFrom(getattr(source, name))
-    return merged
 
 
 def evaluation(answer: Answer) -> types_pb2.Evaluation:

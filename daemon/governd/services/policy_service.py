@@ -1,6 +1,8 @@
 """PolicyService: questions in, answers out."""
 
-from collections.abc import Callable
+import asyncio
+import functools
+from collections.abc import Callable, Sequence
 
 from google.rpc import status_pb2
 
@@ -8,7 +10,7 @@ from governd._proto.governd.v1 import policy_service_pb2, policy_service_pb2_grp
 from governd.application import call
 from governd.application.evaluate import Answer, Evaluator
 from governd.errors import GoverndError, RequestError
-from governd.policy.arguments import ArgumentLimits
+from governd.policy.arguments import ArgumentLimits, Arguments, parse_arguments
 from governd.services import convert
 from governd.services.context import Context
 
@@ -41,7 +43,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
     ) -> policy_service_pb2.EvaluateResponse:
         """Decides one question."""
         this = call.current()
-        question = convert.question(request, this.workload.spiffe_id, self._limits)
+        question = convert.question(request, this.workload.spiffe_id, self._parse)
         answer = await self._evaluator.evaluate(this, question)
         return policy_service_pb2.EvaluateResponse(evaluation=convert.evaluation(answer))
 
@@ -54,30 +56,39 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         this = call.current()
         items = self._items(request)
         this.charge(len(items) - 1)
+        parse = functools.cache(self._parse)  # defaults are parsed once
         stop = _STOPS.get(request.evaluations_semantic)
         results: list[Answer | GoverndError] = []
         for item in items:
-            results.append(self._decide(this, item))
+            results.append(self._decide(this, item, parse, request))
             if stop is not None and _allows(results[-1]) == stop:
                 break
+            await asyncio.sleep(0)  # a long batch holds nobody else up
         return policy_service_pb2.EvaluateBatchResponse(evaluations=await self._answers(results))
+
+    def _parse(self, text: bytes) -> Arguments:
+        return parse_arguments(text, self._limits)
 
     def _items(
         self, request: policy_service_pb2.EvaluateBatchRequest
-    ) -> list[policy_service_pb2.EvaluateRequest]:
+    ) -> Sequence[policy_service_pb2.EvaluateRequest]:
         if len(request.evaluations) > self._batch_size:
             message = f"evaluations: at most {self._batch_size}, not {len(request.evaluations)}"
             raise RequestError(message, field="evaluations")
         if request.evaluations_semantic not in policy_service_pb2.EvaluationsSemantic.values():
             message = "evaluations_semantic: unknown value"
             raise RequestError(message, field="evaluations_semantic")
-        return convert.with_defaults(request)
+        return request.evaluations or [policy_service_pb2.EvaluateRequest()]
 
     def _decide(
-        self, this: call.Call, item: policy_service_pb2.EvaluateRequest
+        self,
+        this: call.Call,
+        item: policy_service_pb2.EvaluateRequest,
+        parse: convert.Parse,
+        defaults: policy_service_pb2.EvaluateBatchRequest,
     ) -> Answer | GoverndError:
         try:
-            question = convert.question(item, this.workload.spiffe_id, self._limits)
+            question = convert.question(item, this.workload.spiffe_id, parse, defaults)
             return self._evaluator.decide(this, question)
         except GoverndError as error:
             return error

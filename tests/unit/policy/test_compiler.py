@@ -5,8 +5,20 @@ from typing import Any
 import pytest
 
 from governd.errors import PolicyError
-from governd.policy.compiler import SetKey
-from tests.policies import PERMIT_ALL, TENANTS, ask, compiled, read, server_file
+from governd.policy.compiler import SetKey, compile_policy
+from governd.policy.source import read_source
+from tests.policies import (
+    MANIFEST,
+    PERMIT_ALL,
+    TENANTS,
+    WRITER,
+    ask,
+    base,
+    compiled,
+    read,
+    schema_text,
+    server_file,
+)
 
 
 def problems(policies: str = "", **parts: Any) -> list[str]:
@@ -176,3 +188,16 @@ def test_mentions_that_are_only_records_are_passed_over() -> None:
         '{ {"__entity": {"type": "a"}} == {"__entity": {"type": "a"}} };'
     )
     assert ask(compiled(text)).allowed
+
+
+def test_a_manifest_alone_is_a_policy_that_permits_nothing() -> None:
+    source = read_source({"manifest.toml": MANIFEST.encode()}, base())
+    policy = compile_policy(source, schema_text())
+    assert not ask(policy, WRITER, "tools/call", "tool:git/open").allowed
+    assert "tools/call:" not in policy.actions
+
+
+@pytest.mark.req("tenant-1", part=True)
+def test_tenants_without_policies_of_their_own_share_one_set() -> None:
+    policy = compiled(PERMIT_ALL, manifest=TENANTS)
+    assert len({id(sets) for sets in policy.sets.values()}) == 1

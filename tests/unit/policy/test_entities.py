@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from governd.policy import entities
 from governd.policy.entities import EntityGraph, Uid, add_grants, mentioned_entities
 from governd.policy.manifest import Grant
-from tests.policies import READER, WRITER, ask, compiled
+from tests.policies import PERMIT_ALL, READER, WRITER, ask, compiled
 
 NAMESPACED = "spiffe://example.org/ns/shop/sa/bot"
 GRANTS = """
@@ -157,3 +158,13 @@ def test_tags_of_a_listed_agent_can_be_judged(name: str) -> None:
     listed = {"uid": Uid("Agent", READER).json(), "tags": {"team": "research"}}
     policy = compiled(text, entities=[listed])
     assert ask(policy, name).allowed is (name == READER)
+
+
+def test_the_cache_is_bounded_by_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entities, "MAX_CACHED_CHARS", 1_000)
+    policy = compiled(PERMIT_ALL)
+    for number in range(50):
+        assert ask(policy, f"{WRITER}-{number}").allowed
+    held = policy.graph.__dict__["_handles"]
+    assert 0 < held.currsize <= 1_000
+    assert len(held) < 50

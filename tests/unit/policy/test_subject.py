@@ -72,7 +72,7 @@ def test_a_server_may_ask_about_a_call_that_it_received(resource: str) -> None:
     [
         "tool:gti/open",
         "mcp_server:gti",
-        "external_service:git/x",
+        "external_service:git.example",
         "Tool:git/open",
         f"agent:{READER}",
     ],

@@ -6,9 +6,10 @@ from typing import Any
 import cedarpy
 import pytest
 
+from governd.errors import PolicyError
 from governd.policy.manifest import Grant, Manifest
 from governd.policy.tenancy import entity_problems, grant_problems, policy_problems
-from tests.policies import ACME, BETA
+from tests.policies import ACME, BETA, PERMIT_ALL, TENANTS, compiled
 
 pytestmark = pytest.mark.req("tenant-1", part=True)
 
@@ -218,3 +219,21 @@ GRANTS: dict[str, tuple[dict[str, list[str]], bool]] = {
 @pytest.mark.parametrize(("grant", "fine"), GRANTS.values(), ids=GRANTS.keys())
 def test_a_tenant_grants_its_own_to_its_own(grant: dict[str, list[str]], fine: bool) -> None:
     assert (of_grant(**grant) == []) is fine
+
+
+@pytest.mark.req("tenant-1", part=True)
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'principal in Namespace::"beta"',
+        'principal in Group::"beta/admins"',
+        'principal in Group::"platform"',
+        'User::"beta/alice".hasTag("salary")',
+    ],
+)
+def test_a_tenants_policy_names_no_principals_outside_in_any_type(condition: str) -> None:
+    text = f"permit (principal, action, resource) when {{ {condition} }};"
+    extra = {"tenants/acme/policies/x.cedar": text}
+    with pytest.raises(PolicyError) as error:
+        compiled(PERMIT_ALL, manifest=TENANTS, extra=extra)
+    assert "which is outside tenant acme" in str(error.value)
