@@ -227,6 +227,8 @@ class App:
         metrics.calls_in_flight.set_function(self._admissions.in_flight)
         metrics.connections.set_function(sockets.connections)
         metrics.listeners.set(len(self._listeners))
+        limit = self._config.limits.connections
+        metrics.listeners_full.set_function(functools.partial(sockets.full_listeners, limit))
         metrics.policy_age.set_function(lambda: keeper.state.info(time.monotonic()).age_seconds)
         metrics.unsafe_settings(self._config.unsafe_settings())
         if self._config.metrics.endpoint:

@@ -105,6 +105,12 @@ class Problem:
     line: int
     message: str
 
+    def __post_init__(self) -> None:
+        """Writes out what UTF-8 cannot say, so that every mistake can be told to anybody."""
+        for name in ("file", "message"):
+            text: str = getattr(self, name)
+            object.__setattr__(self, name, text.encode("utf-8", "backslashreplace").decode())
+
     def __str__(self) -> str:
         """``file:line: message``, as editors and compilers understand it."""
         place = f"{self.file}:{self.line}" if self.line else self.file

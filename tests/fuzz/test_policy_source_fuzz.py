@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from governd.errors import PolicyError
 from governd.policy.compiler import compile_policy
 from governd.policy.lint import lint
+from governd.policy.parameters import Record, read_parameters
 from governd.policy.source import read_source
 from governd.policy.statements import parse_statements, refuse_deep, split_statements
 from tests.policies import TENANTS, base, schema_text, source_files
@@ -25,6 +26,10 @@ PATHS = st.sampled_from(
         "tenants/acme/entities.json",
         "tenants/acme/grants.toml",
         "tenants/zeta/grants.toml",
+        "tenants/acme/tools/x.json",
+        "policies/x.txt",
+        "policies/x",
+        "Entities.json",
         "x.cedar",
         "README.md",
     ]
@@ -90,7 +95,7 @@ def load(files: dict[str, bytes]) -> None:
         lint(source)
     except PolicyError as error:
         assert error.problems
-        str(error).encode("utf-8", "strict" if str(error).isprintable() else "replace")
+        str(error).encode()
 
 
 @given(st.dictionaries(PATHS, st.binary(max_size=60), max_size=4))
@@ -162,6 +167,43 @@ SCHEMAS: st.SearchStrategy[Any] = st.recursive(
     SCHEMA_WORDS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SCHEMA_KEYS, inner, max_size=4),
 )
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+KEYWORDS = {"required", "properties", "items", "anyOf", "type", "enum"}
+
+
+@given(
+    st.fixed_dictionaries(
+        {"type": st.just("object") | JSON},
+        optional={
+            **dict.fromkeys(KEYWORDS - {"type"}, JSON),
+            "properties": JSON | st.dictionaries(st.text(max_size=5) | SCHEMA_KEYS, SCHEMAS),
+            "required": JSON | st.lists(SCHEMA_KEYS | JSON, max_size=4),
+        },
+    )
+)
+@example({"type": "object", "properties": {"a": {"type": "string"}}, "required": [["a"], {}]})
+@example({"type": [{}, [], "null"], "enum": [{}], "anyOf": [[{}]]})
+def test_any_json_under_the_words_of_an_input_schema(schema: dict[str, Any]) -> None:
+    tool = {"name": "t", "inputSchema": schema}
+    file = {"server": "x", "spiffe_id": "spiffe://example.org/x", "tools": [tool]}
+    load(source_files(extra={"tools/x.json": json.dumps(file)}))
+    assert isinstance(read_parameters({"type": "object", "properties": {"a": schema}}), Record)
+
+
+@given(st.sampled_from(sorted(KEYWORDS)), JSON)
+def test_any_json_under_one_word_is_read(word: str, value: object) -> None:
+    inner = {"a": {"type": "string"}}
+    for kind in ("object", "array"):
+        schema = {"type": kind, "properties": inner, "required": ["a"], word: value}
+        assert isinstance(read_parameters(schema), Record)
 
 
 @given(st.dictionaries(SCHEMA_KEYS, SCHEMAS, max_size=4))

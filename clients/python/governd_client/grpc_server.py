@@ -51,7 +51,8 @@ Asks = Callable[[grpc.HandlerCallDetails], Question | Rule | None]
 """Says what to ask about a call; ``None`` refuses it."""
 Caller = Callable[[Any], str]
 """Tells the caller's SPIFFE ID from the servicer context, or raises
-``CallerUnknownError``."""
+``CallerUnknownError``. A call whose caller is anything but a string that says something is
+refused, too."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +97,17 @@ class _Guard(Generic[ClientT]):
         if asked is None:
             return _NOT_ASKED
         try:
-            return replace(asked, subject=self._caller(context))
+            subject: object = self._caller(context)
         except CallerUnknownError:
             return _UNKNOWN_CALLER
         except Exception:
             _LOGGER.exception("the caller of a call could not be determined")
             return _UNKNOWN_CALLER
+        if not isinstance(subject, str) or not subject:
+            # Without a subject governd would be asked about this server itself.
+            _LOGGER.error("the caller of a call is no SPIFFE ID")
+            return _UNKNOWN_CALLER
+        return replace(asked, subject=subject)
 
 
 class PolicyInterceptor(_Guard[Client], grpc.ServerInterceptor):

@@ -95,7 +95,8 @@ class PolicyMiddleware:
             # Whatever it raises, the SDK would tell the agent; say nothing of it instead.
             _LOGGER.exception("the caller of a request could not be determined")
             _refuse(UNDECIDED, "no policy decision could be obtained", cause=error)
-        if subject is None:
+        if not isinstance(subject, str) or not subject:
+            # Without a subject governd would be asked about this server itself.
             _refuse(DENIED, "denied by policy")
         try:
             decision = await self._client.evaluate(

@@ -5,25 +5,40 @@ to disk within a bounded time. The write itself is not handed to a thread: it go
 page cache and costs less than the hand-over. A write that fails half-way is taken back,
 so the file never holds a torn line. A file that was renamed away, by logrotate for
 example, is opened anew.
+
+Promises:
+    * A write, sync or reopening that failed shows in ``failure`` until it works again.
+    * While a sync failure stands nothing is accepted. What was accepted since the sync
+      before it may be lost: Linux reports a failed write-back once and forgets the data.
+    * The end of a failure is found without traffic, by reserving space in the file.
+    * Only a regular file, for its owner alone, is written to.
 """
 
 import asyncio
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from governd.application.operate import Component
 from governd.errors import DecisionLogError
 
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+# O_NONBLOCK: to open a FIFO must not wait for its other end.
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_MODE = 0o600
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_RESERVED_BYTES = 65_536
+_CANNOT_RESERVE = {errno.EBADF, errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.EOPNOTSUPP}
+"""Of file systems that do not reserve; EBADF is what glibc says there of O_APPEND."""
 
 
 class DecisionFile:
     """The decision log port over a file.
 
     Attributes:
-        failure: Why the last write failed; empty while writes succeed.
+        failure: Why the log does not work; empty while it does.
     """
 
     def __init__(
@@ -40,15 +55,18 @@ class DecisionFile:
             path: The file; made with mode 0600 where it does not exist.
             sync_interval_seconds: The longest that a record waits for the disk.
             on_written: Told of how many records each write put on file.
-            on_failure: Told of every failed write or sync.
+            on_failure: Told of every write that failed or was refused, and once of what
+                fails in the background.
         """
         self._path = path
         self._interval = sync_interval_seconds
         self._on_written = on_written
         self._on_failure = on_failure
         self._fd = -1
-        self._inode = -1
-        self._dirty = False
+        self._identity: tuple[int, int] | None = None
+        self._writes = 0
+        self._synced = 0
+        self._sync_failed = False
         self._syncing: asyncio.Task[None] | None = None
         self.failure = ""
 
@@ -61,17 +79,12 @@ class DecisionFile:
         """Opens the file and ends a line that a crash may have torn.
 
         Raises:
-            DecisionLogError: It cannot be opened.
+            DecisionLogError: It cannot be opened, or is no regular file.
         """
         try:
-            self._fd = os.open(self._path, _FLAGS, 0o600)
-            stat = os.fstat(self._fd)
-            self._inode = stat.st_ino
-            if stat.st_size and not _ends_with_newline(self._path):
-                os.write(self._fd, b"\n")
+            self._open()
         except OSError as error:
-            self._shut()
-            message = f"decision log {self._path}: {error.strerror}"
+            message = f"decision log {self._path}: {_reason(error)}"
             raise DecisionLogError(message) from error
 
     def start(self) -> None:
@@ -87,12 +100,31 @@ class DecisionFile:
         try:
             self._write(b"".join(record + b"\n" for record in records))
         except OSError as error:
-            self.failure = error.strerror or "unknown error"
+            self.failure = _reason(error)
             self._on_failure(error)
             message = f"decision log cannot be written: {self.failure}"
             raise DecisionLogError(message) from error
         self.failure = ""
         self._on_written(len(records))
+
+    async def sync_once(self) -> None:
+        """Brings to disk what was written; after a failure, tries whether it is over."""
+        try:
+            try:
+                if self._dirty:
+                    await self._sync()
+            finally:  # a file that can no longer be synced can be replaced, too
+                if self._was_moved():
+                    self._shut()
+                    self._open()
+            if self.failure:
+                self._reserve()
+                # A sync that failed leaves nothing to sync; the reservation just did.
+                await self._sync()
+        except OSError as error:
+            self._fail(error)
+        else:
+            self._sync_failed, self.failure = False, ""
 
     async def close(self) -> None:
         """Syncs what was written and closes the file."""
@@ -102,9 +134,40 @@ class DecisionFile:
                 await self._syncing
         self._shut()
 
+    @property
+    def _dirty(self) -> bool:
+        return self._writes != self._synced
+
+    def _fail(self, error: OSError) -> None:
+        """Keeps a failure of the background; one that merely goes on is not told again."""
+        before, self.failure = self.failure, _reason(error)
+        if self.failure != before:
+            self._on_failure(error)
+
+    def _open(self) -> None:
+        self._fd = os.open(self._path, _FLAGS, _MODE)
+        try:
+            self._prepare()
+        except OSError:
+            self._shut()
+            raise
+
+    def _prepare(self) -> None:
+        found = os.fstat(self._fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        if found.st_mode & _OTHERS:
+            os.fchmod(self._fd, _MODE)
+        self._identity = (found.st_dev, found.st_ino)
+        if found.st_size and os.pread(self._fd, 1, found.st_size - 1) != b"\n":
+            os.write(self._fd, b"\n")
+            self._writes += 1
+
     def _write(self, data: bytes) -> None:
+        if self._sync_failed:
+            raise OSError(errno.EIO, self.failure)
         if self._fd < 0:
-            self._reopen()
+            self._open()
         left = memoryview(data)
         try:
             while left:
@@ -112,51 +175,74 @@ class DecisionFile:
         except OSError:
             self._take_back(len(data) - len(left))
             raise
-        self._dirty = True
+        self._writes += 1
 
     def _take_back(self, count: int) -> None:
         """Cuts the last bytes off; nobody else writes to this file."""
+        with contextlib.suppress(OSError):  # what the write said is what matters
+            self._cut(os.fstat(self._fd).st_size - count)
+
+    def _cut(self, size: int) -> None:
         try:
-            os.ftruncate(self._fd, os.fstat(self._fd).st_size - count)
+            os.ftruncate(self._fd, size)
         except OSError:
             self._shut()  # whoever opens it anew ends the torn line
+            raise
+
+    def _reserve(self) -> None:
+        """Tries whether there is room, without a trace; if that cannot be told, says yes.
+
+        Nothing may be appended in between, so this runs in no thread.
+        """
+        size = os.fstat(self._fd).st_size
+        try:
+            os.ftruncate(self._fd, size)
+        except PermissionError:
+            return  # chattr +a: what is reserved could not be taken back
+        try:
+            os.posix_fallocate(self._fd, size, _RESERVED_BYTES)
+        except OSError as error:
+            if error.errno not in _CANNOT_RESERVE:
+                raise
+        finally:
+            self._cut(size)
+
+    async def _sync(self) -> None:
+        writes = self._writes
+        try:
+            await asyncio.to_thread(os.fdatasync, self._fd)
+        except OSError:
+            self._sync_failed = True
+            raise
+        self._synced = max(self._synced, writes)
 
     def _shut(self) -> None:
-        if self._fd < 0:
+        """Closes the file; what it held can be synced no later."""
+        fd, self._fd, self._identity = self._fd, -1, None
+        if fd < 0:
             return
-        with contextlib.suppress(OSError):
-            os.fdatasync(self._fd)
-        os.close(self._fd)
-        self._fd = -1
-
-    def _reopen(self) -> None:
-        self._shut()
         try:
-            self.open()
-        except DecisionLogError as error:
-            cause = error.__cause__
-            raise cause if isinstance(cause, OSError) else OSError(str(error)) from error
+            if self._dirty:
+                os.fdatasync(fd)
+        except OSError as error:
+            self._sync_failed = True
+            self._fail(error)
+        finally:
+            self._synced = self._writes
+            os.close(fd)
 
     async def _sync_for_ever(self) -> None:
         while True:
             await asyncio.sleep(self._interval)
-            try:
-                if self._dirty and self._fd >= 0:
-                    self._dirty = False
-                    await asyncio.to_thread(os.fdatasync, self._fd)
-                if self._was_moved():
-                    self._reopen()
-            except OSError as error:
-                self._on_failure(error)
+            await self.sync_once()
 
     def _was_moved(self) -> bool:
         try:
-            return self._path.lstat().st_ino != self._inode
+            found = self._path.lstat()
         except FileNotFoundError:
             return True
+        return (found.st_dev, found.st_ino) != self._identity
 
 
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+def _reason(error: OSError) -> str:
+    return error.strerror or "unknown error"

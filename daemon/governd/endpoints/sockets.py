@@ -10,6 +10,9 @@ Refused, with the path in the error:
       or others may write to (the sticky bit does not help: they may come first);
     * a path at which something stands other than a dead socket of ours.
 
+What a governd that was killed in between left under a random name is removed
+(``socket_names.py``).
+
 The directory is opened once and everything is done relative to that descriptor, so that
 nobody can exchange it in between. Reaching it as ``/proc/self/fd/N`` also makes room for
 paths beyond the 108 bytes of ``sockaddr_un`` (unix(7)).
@@ -18,16 +21,15 @@ Left to others: that one governd at a time uses a path (the lock of the state di
 and the directories above the socket's own, which are the operator's.
 """
 
-import errno
 import os
-import secrets
-import socket
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from governd.endpoints import socket_names
 from governd.errors import ListenerError
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -81,13 +83,13 @@ class ListenerSocket:
         if self._directory is not None:
             directory, self._directory = self._directory, None
             with _closing(directory):
-                return _unlink_if(self._temporary, directory, self._identity)
+                return socket_names.unlink_if(self._temporary, directory, self._identity)
         try:
             directory = _open_directory(self.path)
         except ListenerError:
             return False
         with _closing(directory):
-            return _unlink_if(self.path.name, directory, self._identity)
+            return socket_names.unlink_if(self.path.name, directory, self._identity)
 
 
 def bind(path: Path, mode: int, listen: Listen) -> ListenerSocket:
@@ -106,6 +108,7 @@ def bind(path: Path, mode: int, listen: Listen) -> ListenerSocket:
     try:
         _check_directory(path, directory)
         _check_path(path, directory)
+        socket_names.sweep(directory)
         return _bind(path, mode, listen, directory)
     except BaseException:
         os.close(directory)
@@ -113,22 +116,33 @@ def bind(path: Path, mode: int, listen: Listen) -> ListenerSocket:
 
 
 def connections() -> int:
-    """How many connections callers have to this process's listeners.
+    """How many connections callers have to this process's listeners."""
+    return _connections().total()
+
+
+def full_listeners(limit: int) -> int:
+    """How many of this process's listeners have ``limit`` connections or more."""
+    return sum(count >= limit for count in _connections().values())
+
+
+def _connections() -> Counter[str]:
+    """The connections to each listener of this process that has any.
 
     An accepted socket keeps the name its listener was bound to, not the one it was given.
     """
-    ours = f"/{_prefix()}"
-    count = 0
+    ours = f"/{socket_names.prefix()}"
+    count: Counter[str] = Counter()
     with _PROC_NET_UNIX.open() as table:
         for line in table:
             columns = line.split(maxsplit=7)
-            if len(columns) == 8 and columns[5] == _CONNECTED:  # noqa: PLR2004
-                count += ours in columns[7]
+            connected = len(columns) == 8 and columns[5] == _CONNECTED  # noqa: PLR2004
+            if connected and ours in columns[7]:
+                count[columns[7]] += 1
     return count
 
 
 def _bind(path: Path, mode: int, listen: Listen, directory: int) -> ListenerSocket:
-    temporary = f"{_prefix()}{secrets.token_hex(8)}"
+    temporary = socket_names.temporary()
     try:
         with _umask(_UMASK):
             listen(f"unix:/proc/self/fd/{directory}/{temporary}")
@@ -138,10 +152,6 @@ def _bind(path: Path, mode: int, listen: Listen, directory: int) -> ListenerSock
         message = f"{path}: cannot bind: {error}"
         raise ListenerError(message) from error
     return ListenerSocket(path, temporary, directory, (found.st_dev, found.st_ino))
-
-
-def _prefix() -> str:
-    return f".governd-{os.getpid()}-"
 
 
 def _open_directory(path: Path) -> int:
@@ -176,26 +186,8 @@ def _check_path(path: Path, directory: int) -> None:
         _refuse(path, "exists and is not a socket")
     if found.st_uid != os.geteuid():
         _refuse(path, f"is a socket owned by uid {found.st_uid}, not by governd")
-    if _answers(path.name, directory):
+    if socket_names.answers(path.name, directory):
         _refuse(path, "another process answers there")
-
-
-def _answers(name: str, directory: int) -> bool:
-    """Whether anything but a refused connection comes of connecting."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
-        outcome = probe.connect_ex(f"/proc/self/fd/{directory}/{name}")
-    return outcome not in {errno.ECONNREFUSED, errno.ENOENT}
-
-
-def _unlink_if(name: str, directory: int, identity: tuple[int, int]) -> bool:
-    try:
-        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        if (found.st_dev, found.st_ino) != identity:
-            return False
-        os.unlink(name, dir_fd=directory)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _refuse(path: Path, why: str) -> NoReturn:

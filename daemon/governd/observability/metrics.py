@@ -38,13 +38,14 @@ class Metrics:
         registry: What the endpoint serves.
         calls_in_flight: Give it a function with ``set_function``.
         connections: Likewise.
+        listeners_full: Likewise.
         listeners: Open listeners.
         policy_age: Give it a function.
         policy_policies: Policies in force.
         policy_ready: 1 while a policy is in force.
         policy_last_success: Seconds since 1970.
         decision_log_records: Records written.
-        decision_log_failures: Records that could not be written.
+        decision_log_failures: Writes and syncs that failed.
         ready: 1 while the health service says SERVING.
     """
 
@@ -77,6 +78,7 @@ class Metrics:
         self._call_children: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
         self.calls_in_flight = self._gauge(names.CALLS_IN_FLIGHT)
         self.connections = self._gauge(names.CONNECTIONS)
+        self.listeners_full = self._gauge(names.LISTENERS_FULL)
         self.listeners = self._gauge(names.LISTENERS)
 
     def _make_decisions(self) -> None:

@@ -93,11 +93,17 @@ CONNECTIONS = Metric(
     Kind.GAUGE,
     "Connections to all listeners, counted when scraped.",
 )
+LISTENERS_FULL = Metric(
+    "governd_listeners_full",
+    Kind.GAUGE,
+    "Listeners whose connections have reached `limits.connections`; gRPC closes further "
+    "ones without a word. Counted when scraped.",
+)
 POLICY_LOADS = Metric(
     "governd_policy_loads_total",
     Kind.COUNTER,
-    "Attempts to load the policy source. `refused` keeps the last good policy.",
-    {"outcome": "`loaded`, `unchanged` or `refused`"},
+    "Loads of the policy source that led to a new state. `refused` keeps the last good policy.",
+    {"outcome": "`loaded` or `refused`"},
 )
 POLICY_AGE = Metric(
     "governd_policy_age_seconds",
@@ -128,8 +134,8 @@ DECISION_LOG_RECORDS = Metric(
 DECISION_LOG_FAILURES = Metric(
     "governd_decision_log_failures_total",
     Kind.COUNTER,
-    "Records that could not be written. Each made its decision a deny, unless "
-    "`unsafe_answer_without_log` is on.",
+    "Writes to the decision log, or syncs of it, that failed. While that lasts decisions "
+    "are denies, unless `unsafe_answer_without_log` is on.",
 )
 UNSAFE_SETTINGS = Metric(
     "governd_unsafe_settings",
@@ -154,6 +160,7 @@ METRICS = (
     CALLS_IN_FLIGHT,
     LISTENERS,
     CONNECTIONS,
+    LISTENERS_FULL,
     POLICY_LOADS,
     POLICY_AGE,
     POLICY_POLICIES,

@@ -123,16 +123,10 @@ def compile_policy(source: PolicySource, base_schema: str) -> CompiledPolicy:
 def _schema(source: PolicySource, base_schema: str) -> cedarpy.Schema:
     tools = [tool for server in source.servers.values() for tool in server.tools.values()]
     declared = [tool.schema() for tool in tools] or [_NO_TOOL]
-    generated = "\n".join([base_schema, *declared])
+    text = "\n".join([base_schema, *declared, source.schema])
     try:
-        base = cedarpy.Schema.from_str(generated, release_gil=True)
-    except ValueError as error:
-        raise PolicyError([Problem("tools", 0, f"no schema can be made: {error}")]) from error
-    if not source.schema.strip():
-        return base
-    try:
-        return cedarpy.Schema.from_str(f"{generated}\n{source.schema}", release_gil=True)
-    except ValueError as error:
+        return cedarpy.Schema.from_str(text, release_gil=True)
+    except ValueError as error:  # the rest is made by governd and always fits
         raise PolicyError([Problem(SCHEMA, 0, f"schema: {error}")]) from error
 
 

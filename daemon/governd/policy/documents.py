@@ -1,7 +1,7 @@
 """The files of a policy source as checked values, with every mistake kept.
 
-TOML and JSON are read strictly: no duplicate members, valid UTF-8, bounded, and held to
-a model.
+TOML and JSON are read strictly: no duplicate members, valid UTF-8 (so no lone
+surrogates, which only escapes in JSON can name), bounded, and held to a model.
 """
 
 import json
@@ -82,6 +82,10 @@ class Documents:
             value: object = json.loads(
                 self.text(path), object_pairs_hook=_unique, parse_constant=_no_constant
             )
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            self._refuse_surrogate(path, error)
+            return None
         except json.JSONDecodeError as error:
             self.problem(path, error.lineno, f"is not JSON: {error.msg.lower()}")
             return None
@@ -91,6 +95,12 @@ class Documents:
         if value is None:
             self.problem(path, 0, "is null")
         return value
+
+    def _refuse_surrogate(self, path: str, error: UnicodeEncodeError) -> None:
+        escape = f"\\u{ord(error.object[error.start]):04x}"
+        text = self._files[path].decode().lower()
+        line = text.count("\n", 0, text.index(escape)) + 1
+        self.problem(path, line, f"has {escape} alone, which is half a character")
 
     def model(self, path: str, model: type[_Model], value: object) -> _Model | None:
         """A value as a model; ``None``, and each mistake kept, where it is not one."""

@@ -133,7 +133,8 @@ def _read_object(schema: dict[str, Any], depth: int) -> Record | None:
             fields[name] = found
     required = schema.get("required")
     names = required if isinstance(required, list) else []
-    needed = {name for name in names if name in fields and not _is_nullable(properties[name])}
+    texts = {name for name in names if isinstance(name, str)}
+    needed = {name for name in texts & fields.keys() if not _is_nullable(properties[name])}
     return Record(fields, frozenset(needed), tuple(untyped))
 
 

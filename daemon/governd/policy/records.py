@@ -1,7 +1,8 @@
 """The records of a policy's entities: those that its files list, those that are derived.
 
 Servers and tools come from ``tools/``, actions from the schema; Cedar holds all of them to
-the schema and brings them into one form. Left to others: what a record amounts to for one
+the schema and brings them into one form, once they are known not to be too many in one
+another (``ancestry``). Left to others: what a record amounts to for one
 question (``entities``).
 """
 
@@ -12,6 +13,7 @@ from typing import Any
 import cedarpy
 
 from governd.errors import PolicyError, Problem
+from governd.policy.ancestry import parents_of, refuse_tangled, uid_of
 from governd.policy.bundle import PolicySource
 from governd.policy.entities import Entity, Uid
 from governd.policy.tools import Server, Tool
@@ -21,8 +23,10 @@ def entity_records(source: PolicySource, schema: cedarpy.Schema) -> dict[Uid, En
     """Every listed or derived entity, and the actions, normalised by Cedar.
 
     Raises:
-        PolicyError: Entities do not fit the schema, or are stated twice; with each.
+        PolicyError: Entities do not fit the schema, or are stated twice, with each; or are
+            in too many others.
     """
+    refuse_tangled(source.entities)
     revoked = frozenset(source.manifest.revoked.subjects)
     derived = list(_derived(source.servers.values(), revoked))
     records: dict[Uid, Entity] = {}
@@ -35,7 +39,7 @@ def entity_records(source: PolicySource, schema: cedarpy.Schema) -> dict[Uid, En
             continue
         for entity in json.loads(str(handle)):
             uid = Uid(**entity["uid"])
-            if uid in records and not f"::{uid.type}".endswith("::Action"):
+            if uid in records and uid.type != "Action":
                 problems.append(Problem(file, 0, f'{uid.type}::"{uid.id}" is stated twice'))
             records[uid] = entity
     if problems:
@@ -57,16 +61,19 @@ def _unfit(
         try:
             _handle([entity], schema)
         except (ValueError, RecursionError) as alone:
-            kind, name = entity["uid"].get("type"), entity["uid"].get("id")
-            found.append(f'entities: {kind}::"{name}": {alone}')
+            uid = uid_of(entity["uid"])
+            found.append(f'entities: {uid.type}::"{uid.id}": {alone}')
     return found or [f"entities: {error}"]
 
 
 def _whole(entity: dict[str, Any]) -> dict[str, Any]:
-    """An agent with the attributes that governd adds, so that it conforms to the schema."""
-    if entity["uid"].get("type") != "Agent":
-        return {"attrs": {}, "parents": [], **entity}
-    return {"parents": [], **entity, "attrs": {"capabilities": [], "destructive": []}}
+    """An entity in Cedar's plain form; an agent with what governd adds, to fit the schema."""
+    uid = uid_of(entity["uid"])
+    parents = [parent.json() for parent in parents_of(entity)]
+    whole = {"attrs": {}, **entity, "uid": uid.json(), "parents": parents}
+    if uid.type == "Agent":
+        whole["attrs"] = {"capabilities": [], "destructive": []}
+    return whole
 
 
 def _derived(servers: Iterable[Server], revoked: frozenset[str]) -> Iterable[dict[str, Any]]:

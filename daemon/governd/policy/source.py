@@ -21,12 +21,13 @@ from governd.policy import tenancy
 from governd.policy.annotations import AnnotationError, read_traits
 from governd.policy.bundle import BASE, PolicyRecord, PolicySource
 from governd.policy.documents import Documents
-from governd.policy.layout import MANIFEST, SCHEMA, digest_of, is_read, owner_of
+from governd.policy.layout import MANIFEST, SCHEMA, digest_of, is_read, owner_of, passed_over
 from governd.policy.manifest import Grants, Manifest
 from governd.policy.statements import (
     ParsedStatement,
     parse_statements,
     refuse_deep,
+    refuse_namespaces,
     split_statements,
 )
 from governd.policy.tools import ServerFile, read_server
@@ -39,7 +40,7 @@ def read_source(
 
     Args:
         files: Content by path within the source; other files than ``is_read`` names
-            are ignored, unless they look like policies in the wrong place.
+            are ignored, unless they must not be passed over (``layout.passed_over``).
         base: The text of governd's base policy.
         unlisted: Paths that the manifest need not list, as those that a test adds.
 
@@ -49,9 +50,9 @@ def read_source(
     read = {path: content for path, content in files.items() if is_read(path)}
     documents = Documents(read)
     _check_names(files)
-    for path in sorted(files.keys() - read):
-        if path.endswith(".cedar"):
-            documents.problem(path, 0, "is not read here: policies belong into policies/")
+    for path in files.keys() - read:
+        if message := passed_over(path):
+            documents.problem(path, 0, message)
     if MANIFEST not in documents:
         documents.problem(MANIFEST, 0, "is missing: this is not a policy source, or half of one")
     manifest = documents.toml(MANIFEST, Manifest) if MANIFEST in documents else None
@@ -144,10 +145,11 @@ class _Reader:
 
     def _add_schema(self, path: str) -> None:
         text = self._documents.text(path)
-        try:
-            refuse_deep(path, text)
-        except PolicyError as error:
-            self._documents.problems.extend(error.problems)
+        for check in (refuse_deep, refuse_namespaces):
+            try:
+                check(path, text)
+            except PolicyError as error:
+                self._documents.problems.extend(error.problems)
         self._source.schema = text
 
     def _add_entities(self, path: str, tenant: str) -> None:

@@ -24,6 +24,7 @@ MAX_PATH = 32
 """Of ``a.b.c``: what ``has`` makes of a path grows with the square of its length."""
 MAX_JSON_DEPTH = 124
 """Of a policy in Cedar's JSON form, of which Cedar reads 128 levels."""
+_DECLARED = frozenset(";})")
 _NOT_ONE = "templates are not supported, write ?principal and ?resource out"
 _TOO_DEEP = "has too many operators in a row, or is nested too deeply"
 _TOKEN = re.compile(
@@ -115,13 +116,33 @@ def refuse_deep(file: str, text: str) -> None:
         PolicyError: It is nested too deeply.
     """
     depth = 0
-    for token in _tokens(file, text):
-        if token.lastgroup in {"string", "comment"}:
-            continue
+    for token in _schema_tokens(file, text):
         for char in token[0]:
             depth = max(0, depth + (char in "([{<") - (char in ")]}>"))
             if depth > MAX_NESTING:
-                _refuse(file, text, token.start(), f"is nested deeper than {MAX_NESTING} levels")
+                problem = f"is nested deeper than {MAX_NESTING} levels"
+                _refuse(file, text, token.start(), problem, kind="schema")
+
+
+def refuse_namespaces(file: str, text: str) -> None:
+    """Refuses a Cedar schema that declares a namespace: no question could name its types.
+
+    Raises:
+        PolicyError: It declares one.
+    """
+    previous = ";"
+    for token in _schema_tokens(file, text):
+        # As a name (``entity namespace;``, ``{ namespace: Long }``) the word is fine: a
+        # declaration begins behind another one, or behind an annotation.
+        if token[0] == "namespace" and (previous in _DECLARED or previous.startswith("@")):
+            message = "namespaces are not supported in the schema extension"
+            _refuse(file, text, token.start(), message, kind="schema")
+        previous = previous + token[0] if previous == "@" else token[0]
+
+
+def _schema_tokens(file: str, text: str) -> Iterator["re.Match[str]"]:
+    tokens = _tokens(file, text, kind="schema")
+    return (token for token in tokens if token.lastgroup not in {"string", "comment"})
 
 
 def parse_statements(statements: list[Statement]) -> list[ParsedStatement]:
@@ -171,10 +192,10 @@ def _children(item: object) -> Iterable[object]:
     return item if isinstance(item, list) else ()
 
 
-def _tokens(file: str, text: str) -> Iterator["re.Match[str]"]:
+def _tokens(file: str, text: str, kind: str = "policy") -> Iterator["re.Match[str]"]:
     for token in _TOKEN.finditer(text):
         if token.lastgroup == "quote":
-            _refuse(file, text, token.start(), "has a string that does not end")
+            _refuse(file, text, token.start(), "has a string that does not end", kind=kind)
         yield token
 
 
@@ -185,6 +206,6 @@ def _statement(file: str, text: str, line: int, part: slice) -> Statement:
     return statement
 
 
-def _refuse(file: str, text: str, position: int, problem: str) -> None:
+def _refuse(file: str, text: str, position: int, problem: str, *, kind: str = "policy") -> None:
     line = text.count("\n", 0, position) + 1
-    raise PolicyError([Problem(file, line, f"policy: {problem}")])
+    raise PolicyError([Problem(file, line, f"{kind}: {problem}")])

@@ -285,6 +285,32 @@ async def test_connections_beyond_the_limit_are_closed(open_door: OpenDoor) -> N
         assert await ask(channel) == "hello"
 
 
+async def test_a_listener_is_full_from_its_last_free_connection_on(open_door: OpenDoor) -> None:
+    limits = Limits(connections=2)
+    full, other = await open_door(limits), await open_door(limits, name="other.sock")
+    held = [full.channel(), other.channel(), full.channel()]
+    for channel, expected in zip(held, (0, 0, 1), strict=True):
+        assert await ask(channel) == "hello"
+        assert sockets.full_listeners(limits.connections) == expected
+    assert sockets.connections() == 3
+    for channel in held:
+        await channel.close()
+    await until(lambda: sockets.full_listeners(limits.connections) == 0)
+
+
+async def test_what_grpc_itself_refuses_has_no_reason_and_counts_as_cancelled(
+    open_door: OpenDoor,
+) -> None:
+    """As docs/operations.md says; if gRPC ever learns better, so must the table."""
+    door = await open_door(Limits(metadata_bytes=2048))
+    async with door.channel() as channel:
+        large = await refused(unary(channel)(b"\0" * (4 * 4096 + 1)))
+        headers = await refused(unary(channel)(b"", metadata=(("x", "y" * 4000),)))
+    assert large == headers == Refusal(EXHAUSTED, "", {}, None)
+    labels = {"method": UNARY, "grpc_code": "CANCELLED"}
+    await until(lambda: door.count("governd_calls_total", **labels) == 2)
+
+
 async def test_connections_that_say_nothing_take_up_places_only_up_to_the_limit(
     open_door: OpenDoor,
 ) -> None:

@@ -4,6 +4,7 @@ import os
 import secrets
 import socket
 import stat
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -118,6 +119,64 @@ def test_a_stale_socket_is_replaced(directory: Path, server: Server) -> None:
     stale = path.stat().st_ino
     sockets.bind(path, 0o660, server.listen).publish()
     assert path.stat().st_ino != stale
+
+
+def gone() -> int:
+    """The id of a process that no longer exists."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def dead_socket(path: Path) -> Path:
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    return path
+
+
+@pytest.mark.parametrize("maker", [gone, os.getpid], ids=["a gone process", "our own number"])
+def test_what_a_killed_governd_left_behind_is_removed(
+    directory: Path, server: Server, maker: Callable[[], int]
+) -> None:
+    dead_socket(directory / f".governd-{maker()}-0123456789abcdef")
+    sockets.bind(directory / "a.sock", 0o660, server.listen).publish()
+    assert [entry.name for entry in directory.iterdir()] == ["a.sock"]
+
+
+def test_only_what_is_surely_left_behind_is_removed(directory: Path, server: Server) -> None:
+    pid = gone()
+    kept = [
+        dead_socket(directory / f".governd-{os.getppid()}-0123456789abcdef"),  # may come yet
+        dead_socket(directory / f".governd-{pid}-0123456789abcde"),
+        dead_socket(directory / f".governd-{pid}-0123456789abcdef.sock"),
+        dead_socket(directory / f"governd-{pid}-0123456789abcdef"),
+        directory / f".governd-{pid}-0000000000000000",
+        directory / f".governd-{pid}-1111111111111111",
+    ]
+    kept[-2].touch()
+    kept[-1].symlink_to(kept[0])
+    sockets.bind(directory / "a.sock", 0o660, server.listen).publish()
+    assert sorted(directory.iterdir()) == sorted([*kept, directory / "a.sock"])
+
+
+@pytest.mark.parametrize("maker", [gone, os.getpid], ids=["a gone process", "our own number"])
+def test_a_random_name_that_answers_is_kept(
+    directory: Path, server: Server, maker: Callable[[], int]
+) -> None:
+    path = directory / f".governd-{maker()}-0123456789abcdef"
+    with socket.socket(socket.AF_UNIX) as live:
+        live.bind(str(path))
+        live.listen()
+        sockets.bind(directory / "a.sock", 0o660, server.listen).publish()
+        assert path.exists()
+
+
+@as_root
+def test_a_random_name_of_another_user_is_kept(directory: Path, server: Server) -> None:
+    path = dead_socket(directory / f".governd-{gone()}-0123456789abcdef")
+    os.chown(path, NOBODY, NOBODY)
+    sockets.bind(directory / "a.sock", 0o660, server.listen).publish()
+    assert path.exists()
 
 
 def test_a_live_socket_is_refused(directory: Path) -> None:

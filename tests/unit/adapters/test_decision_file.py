@@ -67,6 +67,28 @@ def test_a_link_is_not_followed(path: Path) -> None:
     assert not path.with_name("other").exists()
 
 
+@pytest.mark.parametrize("reader", [False, True], ids=["nobody reads", "somebody reads"])
+def test_a_fifo_is_refused_at_once(path: Path, reader: bool) -> None:
+    os.mkfifo(path)
+    end = os.open(path, os.O_RDONLY | os.O_NONBLOCK) if reader else -1
+    with pytest.raises(DecisionLogError, match="not a regular file"):
+        opened(path)
+    if reader:
+        os.close(end)
+
+
+def test_a_device_is_refused() -> None:
+    with pytest.raises(DecisionLogError, match="not a regular file"):
+        opened(Path("/dev/full"))
+
+
+async def test_a_file_that_others_may_read_is_made_its_owners_alone(path: Path) -> None:
+    path.write_bytes(b"old\n")
+    path.chmod(0o644)
+    await opened(path).close()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DecisionLogError, match="No such file"):
         opened(tmp_path / "none" / "log")
@@ -160,26 +182,28 @@ async def test_closing_writes_what_waits(path: Path) -> None:
 
 
 class Syncs:
-    """Counts what is brought to disk, and tells of each."""
+    """Counts what is brought to disk; a test breaks it with ``broken``."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, failing: bool = False) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.count = 0
+        self.broken = False
         self._loop = asyncio.get_running_loop()
         self._done = asyncio.Event()
-        self._failing = failing
         monkeypatch.setattr(os, "fdatasync", self._sync)
 
     def _sync(self, _: int) -> None:
         self.count += 1
         self._loop.call_soon_threadsafe(self._done.set)
-        if self._failing:
+        if self.broken:
             raise OSError(errno.EIO, "Input/output error")
 
     async def one(self) -> None:
         await asyncio.wait_for(self._done.wait(), timeout=5)
 
 
-async def test_what_was_written_is_synced_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_was_written_is_synced_once_in_the_background(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log, syncs = opened(path, sync_interval_seconds=0), Syncs(monkeypatch)
     log.start()
     await log.append([b"x"])
@@ -190,33 +214,194 @@ async def test_what_was_written_is_synced_once(path: Path, monkeypatch: pytest.M
     await log.close()
 
 
-async def test_a_sync_that_fails_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = asyncio.Event()
-    log = opened(path, sync_interval_seconds=0, on_failure=lambda _: told.set())
-    Syncs(monkeypatch, failing=True)
-    log.start()
+async def test_a_sync_that_fails_shows_until_one_succeeds(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[OSError] = []
+    log, syncs = opened(path, on_failure=told.append), Syncs(monkeypatch)
     await log.append([b"x"])
-    await asyncio.wait_for(told.wait(), timeout=5)
+    syncs.broken = True
+    for attempts in (1, 2, 3):
+        await log.sync_once()
+        assert (syncs.count, len(told)) == (attempts, 1)
+        assert not log.state().ready
+        assert "Input/output error" in log.state().detail
+    syncs.broken = False
+    await log.sync_once()
+    assert log.state().ready
     await log.close()
 
 
-async def log_is_at(path: Path) -> None:
-    while not path.exists():  # noqa: ASYNC110 - the log tells nobody that it was opened
-        await asyncio.sleep(0)
-
-
-async def test_a_file_that_was_moved_away_is_opened_anew(
+async def test_nothing_is_accepted_while_a_sync_failure_stands(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = opened(path, sync_interval_seconds=0)
+    told: list[OSError] = []
+    log, syncs = opened(path, on_failure=told.append), Syncs(monkeypatch)
+    await log.append([b"x"])
+    syncs.broken = True
+    await log.sync_once()
+    with pytest.raises(DecisionLogError, match="cannot be written: Input/output error"):
+        await log.append([b"refused"])
+    assert (path.read_bytes(), len(told)) == (b"x\n", 2)
+    assert not log.state().ready
+    syncs.broken = False
+    await log.sync_once()
+    await log.append([b"y"])
+    await log.close()
+    assert path.read_bytes() == b"x\ny\n"
+
+
+async def test_what_is_written_during_a_sync_is_synced_by_the_next(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, count = opened(path), list[int]()
+    loop = asyncio.get_running_loop()
+
+    def sync(_: int) -> None:
+        count.append(1)
+        if len(count) == 1:
+            asyncio.run_coroutine_threadsafe(log.append([b"y"]), loop).result(5)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    await log.append([b"x"])
+    for synced in (1, 2, 2):
+        await log.sync_once()
+        assert len(count) == synced
+    await log.close()
+
+
+async def full_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> DecisionFile:
+    """A log with one record, whose last write found the disk full."""
+    log = opened(path)
+    await log.append([b"first"])
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", failing(0, os.write))
+        with pytest.raises(DecisionLogError):
+            await log.append([b"second"])
+    return log
+
+
+def no_room(code: int) -> Callable[..., None]:
+    def reserve(*_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return reserve
+
+
+async def test_the_end_of_a_full_disk_is_found_without_traffic(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await full_log(path, monkeypatch)
+    with monkeypatch.context() as full:
+        full.setattr(os, "posix_fallocate", no_room(errno.ENOSPC))
+        await log.sync_once()
+    assert not log.state().ready
+    await log.sync_once()
+    assert log.state().ready
+    assert path.read_bytes() == b"first\n"
+    await log.close()
+
+
+async def test_a_file_system_that_reserves_nothing_leaves_it_to_the_next_write(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = await full_log(path, monkeypatch)
+    monkeypatch.setattr(os, "posix_fallocate", no_room(errno.EOPNOTSUPP))
+    await log.sync_once()
+    assert log.state().ready
+    await log.close()
+
+
+async def test_nothing_is_reserved_in_a_file_that_may_only_grow(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after chattr +a: it could not be taken back."""
+    log = await full_log(path, monkeypatch)
+    monkeypatch.setattr(os, "ftruncate", no_room(errno.EPERM))
+    await log.sync_once()
+    assert log.state().ready
+    await log.close()
+    assert path.read_bytes() == b"first\n"
+
+
+async def test_a_reservation_that_cannot_be_taken_back_ends_its_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, cuts, cut = await full_log(path, monkeypatch), list[int](), os.ftruncate
+
+    def second_fails(fd: int, size: int) -> None:
+        cuts.append(size)
+        if len(cuts) == 2:
+            raise OSError(errno.EIO, "Input/output error")
+        cut(fd, size)
+
+    monkeypatch.setattr(os, "ftruncate", second_fails)
+    await log.sync_once()
+    assert not log.state().ready
+    await log.append([b"third"])
+    await log.close()
+    assert path.read_bytes().splitlines()[0::2] == [b"first", b"third"]
+
+
+async def test_a_file_that_was_moved_away_is_opened_anew(path: Path) -> None:
+    log = opened(path)
     await log.append([b"old"])
     path.rename(path.with_suffix(".1"))
-    log.start()
-    await log_is_at(path)
+    await log.sync_once()
     await log.append([b"new"])
     await log.close()
     assert path.with_suffix(".1").read_bytes() == b"old\n"
     assert path.read_bytes() == b"new\n"
+
+
+async def test_a_file_that_cannot_be_opened_anew_shows_until_it_can(path: Path) -> None:
+    told: list[OSError] = []
+    folder = path.parent / "folder"
+    folder.mkdir()
+    log = opened(folder / "log", on_failure=told.append)
+    folder.rename(path.parent / "away")
+    for _ in range(2):
+        await log.sync_once()
+        assert not log.state().ready
+    assert [error.errno for error in told] == [errno.ENOENT]
+    folder.mkdir()
+    await log.sync_once()
+    assert log.state().ready
+    await log.close()
+
+
+async def test_a_file_that_can_no_longer_be_synced_can_be_replaced(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, sync = opened(path), os.fdatasync
+    await log.append([b"old"])
+    bad = path.stat().st_ino
+
+    def sync_one(fd: int) -> None:
+        if os.fstat(fd).st_ino == bad:
+            raise OSError(errno.EIO, "Input/output error")
+        sync(fd)
+
+    monkeypatch.setattr(os, "fdatasync", sync_one)
+    await log.sync_once()
+    path.rename(path.with_suffix(".bad"))
+    await log.sync_once()
+    await log.sync_once()
+    assert log.state().ready
+    await log.append([b"new"])
+    await log.close()
+    assert path.read_bytes() == b"new\n"
+
+
+async def test_a_sync_that_fails_at_the_end_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[OSError] = []
+    log, syncs = opened(path, on_failure=told.append), Syncs(monkeypatch)
+    await log.append([b"x"])
+    syncs.broken = True
+    await log.close()
+    assert [error.errno for error in told] == [errno.EIO]
 
 
 async def test_a_log_that_could_not_be_opened_is_tried_again(

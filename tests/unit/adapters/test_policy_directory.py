@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from governd.adapters import policy_directory
-from governd.adapters.policy_directory import PolicyDirectory, base_policy, base_schema
+from governd.adapters.policy_directory import (
+    PolicyDirectory,
+    State,
+    base_policy,
+    base_schema,
+)
 from governd.errors import PolicyError
 
 
@@ -47,10 +52,86 @@ def test_a_policy_in_the_wrong_place_is_handed_on_to_be_refused(root: Path) -> N
     assert "a.cedar" in files(root)
 
 
+@pytest.mark.parametrize(
+    "path", ["Entities.json", "policies/a.ceder", "tenants/acme/schema.cedarschema", "tools/x.yaml"]
+)
+def test_of_a_file_that_must_not_be_passed_over_the_name_is_handed_on(
+    root: Path, path: str
+) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text("x" * 10)
+    assert PolicyDirectory(root).read()[1][path] == b""
+
+
+def test_what_must_not_be_passed_over_need_not_be_readable(root: Path) -> None:
+    (root / "policies" / "gone").symlink_to("none")
+    assert "policies/gone" in files(root)
+
+
 @pytest.mark.parametrize("make", [lambda path: None, Path.touch], ids=["missing", "a file"])
 def test_what_is_no_directory_is_refused(tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "none")
     assert "is not a directory" in refused(tmp_path / "none")
+
+
+def itself(folder: Path) -> Path:
+    (folder / "loop").symlink_to("loop")
+    return folder / "loop"
+
+
+def below_a_file(folder: Path) -> Path:
+    (folder / "file").touch()
+    return folder / "file" / "policy"
+
+
+UNREADABLE: dict[str, Callable[[Path], Path]] = {
+    "a link to itself": itself,
+    "below a link to itself": lambda folder: itself(folder) / "policy",
+    "below a file": below_a_file,
+    "a name that is too long": lambda folder: folder / ("x" * 300),
+    "a path that is too long": lambda folder: folder / ("x/" * 5000),
+    "a NUL in the name": lambda folder: folder / "a\0b",
+    "half a character in the name": lambda folder: folder / "a\ud800b",
+}
+
+
+@pytest.mark.parametrize("make", UNREADABLE.values(), ids=UNREADABLE.keys())
+def test_a_root_that_cannot_be_looked_at_is_a_policy_error_that_names_it(
+    tmp_path: Path, make: Callable[[Path], Path]
+) -> None:
+    root = make(tmp_path)
+    source = PolicyDirectory(root)
+    for ask in (source.signature, source.read):
+        with pytest.raises(PolicyError) as error:
+            ask()
+        assert str(error.value).startswith(str(root)[:-3])
+        str(error.value).encode()
+
+
+@pytest.mark.parametrize("step", ["is_dir", "resolve"])
+def test_a_root_that_vanishes_between_two_looks_is_a_policy_error(
+    root: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    look = getattr(Path, step)
+
+    def vanish(path: Path, **how: bool) -> object:
+        found = look(path, **how)
+        if root.exists():
+            root.rename(root.with_name("away"))
+        return found
+
+    monkeypatch.setattr(Path, step, vanish)
+    assert refused(root).startswith(str(root))
+
+
+def test_a_root_that_may_not_be_looked_at_is_a_policy_error(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", closed)
+    assert refused(root).startswith(f"{root}: cannot be read: [Errno 13]")
 
 
 def test_a_config_map_is_read_through_its_links(tmp_path: Path) -> None:
@@ -163,7 +244,7 @@ class Restless(PolicyDirectory):
         self.path = root / "policies" / "a.cedar"
         self.changes = iter(range(changes))
 
-    def _walk(self) -> Iterator[tuple[str, os.stat_result]]:
+    def _walk(self) -> Iterator[State]:
         yield from super()._walk()
         for change in self.changes:
             self.path.write_text("x" * (100 + change))

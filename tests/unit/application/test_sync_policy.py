@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from governd.application import sync_policy
 from governd.application.sync_policy import PolicyKeeper, PolicyState
 from governd.errors import PolicyError, Problem
 from tests.fakes.policy_source import FakePolicySource
@@ -121,8 +122,12 @@ async def test_a_bad_source_keeps_the_last_good_policy_and_its_age_grows(
 
 
 async def test_a_fault_that_nobody_foresaw_is_a_refused_source_too(
-    source: FakePolicySource,
+    source: FakePolicySource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError
+
+    monkeypatch.setattr(sync_policy, "compile_policy", broken)
     keeper = PolicyKeeper(
         source,
         base_schema=schema_text(),
@@ -130,7 +135,6 @@ async def test_a_fault_that_nobody_foresaw_is_a_refused_source_too(
         clock=lambda: 0.0,
         on_load=lambda _: None,
     )
-    keeper.__dict__["_compile"] = lambda _: {}["not foreseen"]
     await keeper.check()
     assert keeper.state.policy is None
     assert "KeyError" in keeper.state.problems[0].message

@@ -74,11 +74,11 @@ def test_an_empty_extension_is_none() -> None:
     assert compiled(schema=" \n").types == compiled().types
 
 
-def test_a_tool_that_cannot_be_typed_is_refused() -> None:
-    properties = {"\ud800": {"type": "string"}}
-    tools = [{"name": "t", "inputSchema": {"type": "object", "properties": properties}}]
-    found = problems(extra={"tools/git.json": server_file(tools=tools)})
-    assert found[0].startswith("tools: no schema can be made: ")
+@pytest.mark.parametrize("name", ["__cedar", "a::b", "__entity", "", "\0", '"}; permit', "\u202e"])
+def test_an_argument_s_name_is_never_read_as_cedar(name: str) -> None:
+    schema = {"type": "object", "properties": {name: {"type": "string"}}}
+    tools = [{"name": "t", "inputSchema": schema}]
+    assert compiled(extra={"tools/git.json": server_file(tools=tools)}).tool("git/t")
 
 
 def test_an_entity_that_does_not_fit_is_named() -> None:
@@ -111,11 +111,6 @@ def test_an_entity_is_stated_once() -> None:
     assert problems(manifest=TENANTS, extra=extra) == [
         'tenants/acme/entities.json: Agent::"spiffe://example.org/ns/acme/sa/x" is stated twice'
     ]
-
-
-def test_actions_in_a_namespace_are_no_entities_stated_twice() -> None:
-    schema = "namespace X { entity A; action a appliesTo { principal: [Agent], resource: [A] }; }"
-    assert "A" not in compiled(schema=schema, entities=[]).types
 
 
 def test_actions_that_can_be_asked_about_leave_tools_out() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel
 
-from governd.errors import PolicyError
+from governd.errors import PolicyError, Problem
 from governd.policy import documents
 from governd.policy.documents import Documents
 
@@ -29,6 +29,14 @@ BAD_JSON = {
     "a byte order mark": (b"\xef\xbb\xbf[]", "f:1: is not JSON: unexpected utf-8 bom"),
     "null": (b"null", "f: is null"),
     "invalid UTF-8": (b"[\n\xff]", "f:2: is not valid UTF-8"),
+    "half a character in a string": (
+        b'[\n"a\\ud83d\\ude00",\n{"b": "\\uD800x"}]',
+        "f:3: has \\ud800 alone, which is half a character",
+    ),
+    "half a character in a key": (
+        b'{"\\udfff": 1}',
+        "f:1: has \\udfff alone, which is half a character",
+    ),
 }
 
 
@@ -41,6 +49,8 @@ BAD_TOML = {
     "a key twice": (b"name = 'a'\nname = 'b'\n", "f:2: is not TOML: "),
     "an integer of 5000 digits": (b"count = " + b"9" * 5000, "f: is not TOML: Exceeds the limit"),
     "depth": (b"a = " + b"[" * 100_000, "f: is not TOML: maximum recursion depth"),
+    "half a character in a string": (b'name = "\\ud800"', "f:1: is not TOML: "),
+    "half a character in a key": (b'"\\udfff" = 1', "f:1: is not TOML: "),
     "another type": (b"\ncount = 'x'", "f:2: count: input should be a valid integer"),
 }
 
@@ -48,6 +58,16 @@ BAD_TOML = {
 @pytest.mark.parametrize(("content", "said"), BAD_TOML.values(), ids=BAD_TOML.keys())
 def test_toml_is_strict(content: bytes, said: str) -> None:
     assert problems_of(content, "toml")[0].startswith(said)
+
+
+def test_a_whole_character_in_two_escapes_is_one() -> None:
+    assert Documents({"f": b'["\\ud83d\\ude00"]'}).json("f") == ["\U0001f600"]
+
+
+def test_a_problem_can_be_told_whatever_it_is_about() -> None:
+    problem = Problem("policies/\udcff.cedar", 1, "names \ud800 and é")
+    assert str(problem) == "policies/\\udcff.cedar:1: names \\ud800 and é"
+    assert PolicyError([problem]).metadata["file"].encode() == b"policies/\\udcff.cedar"
 
 
 def test_a_file_that_is_too_long_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,3 +168,12 @@ def test_the_cache_is_bounded_by_what_it_holds(monkeypatch: pytest.MonkeyPatch) 
     held = policy.graph.__dict__["_handles"]
     assert 0 < held.currsize <= 1_000
     assert len(held) < 50
+
+
+def test_what_is_too_large_to_be_kept_is_answered_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(entities, "MAX_CACHED_CHARS", 1)
+    policy = compiled(PERMIT_ALL)
+    assert ask(policy).allowed
+    assert not policy.graph.__dict__["_handles"]

@@ -113,6 +113,12 @@ def test_a_nullable_argument_is_not_required() -> None:
     assert read_parameters(schema).required == {"a"}
 
 
+def test_what_is_no_name_is_not_required() -> None:
+    required = ["a", 1, None, True, 0.5, ["a"], {"a": "b"}, [[]]]
+    schema = {"type": "object", "properties": {"a": STRING}, "required": required}
+    assert read_parameters(schema).required == {"a"}
+
+
 def test_a_required_that_is_no_list_requires_nothing() -> None:
     schema = {"type": "object", "properties": {"a": STRING}, "required": True}
     assert not read_parameters(schema).required

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from governd.errors import PolicyError
-from governd.policy.layout import digest_of, is_read
+from governd.policy.layout import digest_of, is_read, is_seen
 from governd.policy.source import read_source
 from tests.policies import (
     ACME,
@@ -50,6 +50,7 @@ def problems(policies: str = "", **parts: Any) -> list[str]:
         ("policies/a.cedar~", False),
         ("tests/git.yaml", False),
         ("sub/manifest.toml", False),
+        ("Manifest.toml", False),
     ],
 )
 def test_what_belongs_to_a_source_is_told_by_its_path(path: str, wanted: bool) -> None:
@@ -99,8 +100,83 @@ def test_a_test_may_add_files_that_are_not_listed() -> None:
 @pytest.mark.parametrize("path", ["a.cedar", "policy/a.cedar", "tenants/acme/a.cedar"])
 def test_a_policy_in_the_wrong_place_is_not_passed_over(path: str) -> None:
     assert problems(extra={path: PERMIT_ALL}) == [
-        f"{path}: is not read here: policies belong into policies/"
+        f"{path}: is not read here: policies belong into policies/ and end in .cedar"
     ]
+
+
+PASSED_OVER = {
+    "policies/x.CEDAR": "is not read here: policies belong into policies/ and end in .cedar",
+    "tests/x.cedar": "is not read here: policies belong into policies/ and end in .cedar",
+    "README.cedar": "is not read here: policies belong into policies/ and end in .cedar",
+    "policies/x.ceder": "is not read: policies/ holds *.cedar",
+    "policies/sub/x": "is not read: policies/ holds *.cedar",
+    "policies/x.cedar.bak": "is not read: policies/ holds *.cedar",
+    "policies": "is not read: policies/ holds *.cedar",
+    "tools/git.JSON": "is not read: tools/ holds *.json",
+    "Tools/git.json": "is not read: is tools/ meant?",
+    "tool/git.json": "is not read: is tools/ meant?",
+    "policy/x.yaml": "is not read: is policies/ meant?",
+    "tenant/acme/grants.toml": "is not read: is tenants/ meant?",
+    "Entities.json": "is not read: is entities.json meant?",
+    "entities.yaml": "is not read: is entities.json meant?",
+    "entity.json": "is not read: is entities.json meant?",
+    "grants.tml": "is not read: is grants.toml meant?",
+    "grant.toml": "is not read: is grants.toml meant?",
+    "manifest.json": "is not read: is manifest.toml meant?",
+    "schema.cedarchema": "is not read: is schema.cedarschema meant?",
+    "mine.cedarschema": "is not read: is schema.cedarschema meant?",
+    **{
+        f"tenants/{name}": "is not read: tenants/ holds <name>/policies/*.cedar, "
+        "<name>/grants.toml and <name>/entities.json"
+        for name in (
+            "acme/Entities.json",
+            "acme/grants.tml",
+            "acme/schema.cedarschema",
+            "acme/tools/git.json",
+            "acme/manifest.toml",
+            "acme/tests/x.yaml",
+            "acme/policies/x",
+            "acme.toml",
+        )
+    },
+}
+
+
+@pytest.mark.parametrize(("path", "said"), PASSED_OVER.items(), ids=PASSED_OVER.keys())
+def test_a_file_that_looks_like_policy_is_refused_and_not_passed_over(path: str, said: str) -> None:
+    """Whoever wrote it believes that it says something."""
+    assert is_seen(path)
+    assert not is_read(path)
+    assert problems(PERMIT_ALL, manifest=TENANTS, extra={path: "x"}) == [f"{path}: {said}"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "README",
+        "README.md",
+        "policies/README.rst",
+        "policies/notes.md",
+        "tools/notes.txt",
+        "tenants/acme/README.md",
+        "tenants/README.md",
+        "LICENSE",
+        "LICENSES/MIT",
+        "tests/git.yaml",
+        "tests/data/grants.toml",
+        ".gitignore",
+        "policies/.gitkeep",
+        "policies/a.cedar~",
+        "entities.json~",
+        "Makefile",
+        "CODEOWNERS",
+        "docs/schema.svg",
+        "kustomization.yaml",
+    ],
+)
+def test_what_is_plainly_no_policy_may_stand_by(path: str) -> None:
+    assert not is_seen(path)
+    assert read_source(source_files(extra={path: "x"}), base()).digest == read().digest
 
 
 @pytest.mark.parametrize("path", ["policies/\udc80.cedar", "policies/a\n.cedar", "tests/\0.yaml"])
@@ -219,6 +295,25 @@ def test_a_tenants_files_are_read_where_they_say_nothing_wrong() -> None:
     source = read(manifest=TENANTS, extra=extra)
     assert set(source.entities) == {"tenants/acme/entities.json"}
     assert "tenants/acme/grants.toml" in source.grants
+
+
+def test_a_schema_that_declares_a_namespace_is_refused_with_its_line() -> None:
+    assert problems(schema="entity X;\nnamespace N { entity Y; }") == [
+        "schema.cedarschema:2: schema: namespaces are not supported in the schema extension"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("entities.json", '[\n{"uid": {"type": "Group", "id": "\\ud800"}}]'),
+        ("tools/x.json", '{\n"\\ud800": 1}'),
+    ],
+)
+def test_half_a_character_in_a_document_is_refused_with_its_line(path: str, text: str) -> None:
+    assert problems(extra={path: text}) == [
+        f"{path}:2: has \\ud800 alone, which is half a character"
+    ]
 
 
 def test_servers_are_declared_once_and_properly() -> None:

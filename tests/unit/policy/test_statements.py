@@ -1,6 +1,7 @@
 """The cut into single policies is Cedar's own, and nothing takes the process down."""
 
 import json
+from collections.abc import Callable
 
 import cedarpy
 import pytest
@@ -14,6 +15,7 @@ from governd.policy.statements import (
     MAX_STATEMENT_CHARS,
     parse_statements,
     refuse_deep,
+    refuse_namespaces,
     split_statements,
 )
 
@@ -141,13 +143,60 @@ def test_what_is_as_deep_or_long_as_the_limits_is_taken() -> None:
     ["type T = " + "Set<" * 20_000, "entity E = " + "{a: " * 20_000, ">" * 99 + "Set<" * 20_000],
 )
 def test_a_deep_schema_is_refused_before_cedar_overflows(text: str) -> None:
-    with pytest.raises(PolicyError, match="nested deeper"):
+    said = r"^schema\.cedarschema:1: schema: is nested deeper than 64 levels$"
+    with pytest.raises(PolicyError, match=said):
         refuse_deep("schema.cedarschema", text)
 
 
 def test_a_flat_schema_is_not_deep() -> None:
     refuse_deep("schema.cedarschema", "entity A = {a:Set<Long>,b:Set<Long>}; // <<<\n" * 100)
     refuse_deep("schema.cedarschema", 'action "' + "<" * 100 + '";')
+
+
+@pytest.mark.parametrize("check", [refuse_deep, refuse_namespaces])
+def test_a_schema_with_a_string_that_does_not_end_is_refused_as_a_schema(
+    check: Callable[[str, str], None],
+) -> None:
+    with pytest.raises(PolicyError, match=r"^s:2: schema: has a string that does not end$"):
+        check("s", 'entity A;\naction "x;')
+
+
+NAMESPACES = {
+    "alone": "\nnamespace N { entity X; }",
+    "behind a declaration": "entity A;\nnamespace N {}",
+    "behind another on one line": "entity A;type B = Long;\n namespace\nN::M{}",
+    "behind an annotation": '@doc("x")\nnamespace N {}',
+    "behind an annotation without a value": "@doc\nnamespace N {}",
+    "behind an annotation in pieces": "@ doc\nnamespace N {}",
+    "behind a comment": "entity A; // namespace\nnamespace// x\nN {}",
+}
+
+
+@pytest.mark.parametrize("text", NAMESPACES.values(), ids=NAMESPACES.keys())
+def test_a_namespace_in_the_schema_is_refused_with_its_line(text: str) -> None:
+    """No question could name what is in it, so policies about it would never apply."""
+    cedarpy.Schema.from_str(text)
+    said = r"^s:2: schema: namespaces are not supported in the schema extension$"
+    with pytest.raises(PolicyError, match=said):
+        refuse_namespaces("s", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "entity namespace;",
+        "entity A = { namespace: Long, b: Long };",
+        "entity A, namespace;\nentity B in namespace;",
+        "entity A;\naction namespace appliesTo { principal: [A], resource: [A] };",
+        "type namespace = Long;\ntype B = namespace;",
+        'action "; namespace N {}"; // ; namespace N {}',
+        "entity A;\n// namespace N {}\nentity B;",
+        "entity namespaces;",
+    ],
+)
+def test_the_word_namespace_is_a_name_elsewhere(text: str) -> None:
+    cedarpy.Schema.from_str(text)
+    refuse_namespaces("s", text)
 
 
 def test_every_policy_that_does_not_parse_is_named() -> None:

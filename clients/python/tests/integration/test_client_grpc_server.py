@@ -41,11 +41,13 @@ class Caller:
 
     def __init__(self) -> None:
         self.error: Exception | None = None
+        self.spiffe_id: Any = CALLER
 
     def __call__(self, _context: object) -> str:
         if self.error is not None:
             raise self.error
-        return CALLER
+        spiffe_id: str = self.spiffe_id
+        return spiffe_id
 
 
 class Handlers:
@@ -196,6 +198,18 @@ async def test_unknown_caller_is_refused_without_asking(
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert "hidden" not in str(caught.value)
     assert handlers.ran == 0
+
+
+@pytest.mark.parametrize("spiffe_id", [None, "", CALLER.encode(), 0])
+async def test_caller_that_is_no_text_is_never_taken_for_the_server_itself(
+    governd: FakeGovernd, handlers: Handlers, caller: Caller, invoke: Invoke, spiffe_id: object
+) -> None:
+    governd.rule = lambda _: permit()
+    caller.spiffe_id = spiffe_id
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await invoke("/service/unary_unary")
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert (handlers.ran, governd.requests) == (0, [])
 
 
 @pytest.mark.parametrize("method", ["unasked", "broken"])

@@ -46,7 +46,8 @@ class PolicyServiceStub:
     Safe to retry: asking has no effect but a further record. Errors: INVALID_ARGUMENT
     (REQUEST_INVALID, ARGUMENTS_INVALID), PERMISSION_DENIED (SUBJECT_NOT_ALLOWED),
     RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED, CONCURRENCY_LIMITED),
-    UNAVAILABLE (DRAINING).
+    UNAVAILABLE (DRAINING). A message larger than four times the limit is refused by
+    gRPC itself: RESOURCE_EXHAUSTED without an ErrorInfo.
     """
     EvaluateBatch: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.EvaluateBatchRequest, _policy_service_pb2.EvaluateBatchResponse]
     """Decides several questions in order (AuthZEN Access Evaluations). A question that
@@ -75,7 +76,8 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     Safe to retry: asking has no effect but a further record. Errors: INVALID_ARGUMENT
     (REQUEST_INVALID, ARGUMENTS_INVALID), PERMISSION_DENIED (SUBJECT_NOT_ALLOWED),
     RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED, CONCURRENCY_LIMITED),
-    UNAVAILABLE (DRAINING).
+    UNAVAILABLE (DRAINING). A message larger than four times the limit is refused by
+    gRPC itself: RESOURCE_EXHAUSTED without an ErrorInfo.
     """
     EvaluateBatch: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.EvaluateBatchRequest, _policy_service_pb2.EvaluateBatchResponse]  # type: ignore[assignment]
     """Decides several questions in order (AuthZEN Access Evaluations). A question that
@@ -107,7 +109,8 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         Safe to retry: asking has no effect but a further record. Errors: INVALID_ARGUMENT
         (REQUEST_INVALID, ARGUMENTS_INVALID), PERMISSION_DENIED (SUBJECT_NOT_ALLOWED),
         RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED, CONCURRENCY_LIMITED),
-        UNAVAILABLE (DRAINING).
+        UNAVAILABLE (DRAINING). A message larger than four times the limit is refused by
+        gRPC itself: RESOURCE_EXHAUSTED without an ErrorInfo.
         """
 
     @_abc_1.abstractmethod

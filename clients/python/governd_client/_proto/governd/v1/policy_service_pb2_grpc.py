@@ -67,7 +67,8 @@ class PolicyServiceServicer:
         Safe to retry: asking has no effect but a further record. Errors: INVALID_ARGUMENT
         (REQUEST_INVALID, ARGUMENTS_INVALID), PERMISSION_DENIED (SUBJECT_NOT_ALLOWED),
         RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED, CONCURRENCY_LIMITED),
-        UNAVAILABLE (DRAINING).
+        UNAVAILABLE (DRAINING). A message larger than four times the limit is refused by
+        gRPC itself: RESOURCE_EXHAUSTED without an ErrorInfo.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
