@@ -71,7 +71,7 @@ def explain(policy: CompiledPolicy, question: Question, *, age_seconds: float) -
         inquiry = translate(policy, question)
     except Refusal:
         return ExplainedDecision(decision)
-    candidates = [policy.policies[name] for name in policy.sets[inquiry.key].policies]
+    candidates = [one for one in policy.policies.values() if inquiry.key.counts(one)]
     explanations = [_explain(policy, inquiry, record) for record in candidates]
     explanations.sort(key=lambda item: _rank(item, decision))
     return ExplainedDecision(decision, tuple(explanations), inquiry.undeclared)

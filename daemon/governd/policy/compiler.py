@@ -9,17 +9,16 @@ Invariant: a compiled policy is complete or it is not made; nothing is dropped b
 did not fit.
 """
 
-import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import cedarpy
 
 from governd.errors import PolicyError, Problem
 from governd.policy.bundle import PolicyRecord, PolicySource
 from governd.policy.entities import Entity, EntityGraph, Uid, add_grants, mentioned_entities
+from governd.policy.handles import Handles
 from governd.policy.layout import SCHEMA
 from governd.policy.manifest import Manifest
 from governd.policy.parameters import Record
@@ -33,36 +32,9 @@ _POLICY_PREFIX = re.compile(r"^for policy `[^`]*`,? ?")
 _NO_TOOL = Tool("", "", "", (), Hints(), Record()).schema()
 
 
-class SetKey(NamedTuple):
-    """Which policies count for a question.
-
-    Attributes:
-        tenant: Of the subject; ``""`` for none.
-        foreign: The resource is not the tenant's, so that only its forbids count.
-    """
-
-    tenant: str
-    foreign: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySets:
-    """Handles for one kind of question.
-
-    Attributes:
-        enforced: What decides.
-        with_shadow: The same with shadow policies in force; ``None`` without any.
-        policies: The ids of both.
-    """
-
-    enforced: cedarpy.PolicySet
-    with_shadow: cedarpy.PolicySet | None
-    policies: tuple[str, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class CompiledPolicy:
-    """A policy that answers questions. Immutable but for the cache in ``graph``.
+    """A policy that answers questions. Immutable but for caches.
 
     Attributes:
         digest: Of the source.
@@ -71,7 +43,7 @@ class CompiledPolicy:
         actions: Declared actions that can be asked about, tools aside.
         types: Declared entity types.
         policies: Every policy by id.
-        sets: Handles by kind of question.
+        handles: The policies, parsed, by what is asked.
         graph: The entities.
         servers: Declared MCP servers by name.
     """
@@ -82,7 +54,7 @@ class CompiledPolicy:
     actions: frozenset[str]
     types: frozenset[str]
     policies: Mapping[str, PolicyRecord]
-    sets: Mapping[SetKey, PolicySets]
+    handles: Handles
     graph: EntityGraph
     servers: Mapping[str, Server]
 
@@ -114,7 +86,7 @@ def compile_policy(source: PolicySource, base_schema: str) -> CompiledPolicy:
         actions=frozenset(action for action in actions if not f"{action}:".startswith(f"{CALL}:")),
         types=frozenset(_ENTITY_TYPE.findall(str(schema))),
         policies={policy.id: policy for policy in source.policies},
-        sets=_sets(source),
+        handles=Handles(source.policies),
         graph=_graph(source, records),
         servers=source.servers,
     )
@@ -163,43 +135,3 @@ def _graph(source: PolicySource, records: Mapping[Uid, Entity]) -> EntityGraph:
         revoked=frozenset(source.manifest.revoked.subjects),
         mentioned=frozenset(mentioned_entities(conditions)),
     )
-
-
-def _sets(source: PolicySource) -> dict[SetKey, PolicySets]:
-    keys = [SetKey("", foreign=False)]
-    for tenant in source.manifest.tenant:
-        keys += [SetKey(tenant.name, foreign=False), SetKey(tenant.name, foreign=True)]
-    made: dict[tuple[str, ...], PolicySets] = {}
-    sets = {}
-    for key in keys:
-        counting = [policy for policy in source.policies if _counts(policy, key)]
-        names = tuple(policy.id for policy in counting)
-        if names not in made:  # tenants without policies of their own share one set
-            made[names] = _policy_sets(counting)
-        sets[key] = made[names]
-    return sets
-
-
-def _policy_sets(counting: list[PolicyRecord]) -> PolicySets:
-    enforced = [policy for policy in counting if not policy.traits.shadow]
-    return PolicySets(
-        enforced=policy_set(enforced),
-        with_shadow=policy_set(counting) if len(counting) > len(enforced) else None,
-        policies=tuple(policy.id for policy in counting),
-    )
-
-
-def _counts(policy: PolicyRecord, key: SetKey) -> bool:
-    if not policy.tenant:
-        return True
-    return policy.tenant == key.tenant and not (key.foreign and policy.effect == "permit")
-
-
-def policy_set(policies: Iterable[PolicyRecord]) -> cedarpy.PolicySet:
-    """A handle in which policies have the ids that answers name."""
-    static = {policy.id: policy.est for policy in policies}
-    text = json.dumps({"staticPolicies": static, "templates": {}, "templateLinks": []})
-    return cedarpy.PolicySet.from_json_str(text, release_gil=True)
-
-
-__all__ = ["CompiledPolicy", "PolicySets", "SetKey", "compile_policy", "policy_set"]

@@ -66,7 +66,7 @@ def _ask_all(policy: CompiledPolicy, inquiry: Inquiry) -> tuple[_Outcome, _Outco
 
     Mostly the first follows from the second, and Cedar is asked once.
     """
-    sets = policy.sets[inquiry.key]
+    sets = inquiry.sets
     if sets.with_shadow is None:
         enforced = _ask(policy, inquiry, sets.enforced)
         return enforced, enforced

@@ -73,9 +73,32 @@ def _holders(grant: Grant) -> Iterator[Uid]:
     yield from (Uid("Namespace", namespace) for namespace in grant.namespaces)
 
 
-class _Handle(NamedTuple):
-    """A part of the graph, and the length of its JSON text."""
+class Placed(NamedTuple):
+    """An entity with all that it is in.
 
+    Attributes:
+        uid: The entity.
+        ancestors: Every entity above it.
+    """
+
+    uid: Uid
+    ancestors: frozenset[Uid]
+
+
+class Part(NamedTuple):
+    """The part of the graph that the evaluation of a question can reach.
+
+    Attributes:
+        principal: Who asks.
+        action: Cedar's action.
+        resource: What it is done to.
+        entities: The part, as Cedar takes it.
+        chars: The length of its JSON text.
+    """
+
+    principal: Placed
+    action: Placed
+    resource: Placed
     entities: cedarpy.Entities
     chars: int
 
@@ -110,16 +133,12 @@ class EntityGraph:
         self._trust_domain = trust_domain
         self._revoked = revoked
         self._mentioned = mentioned
-        self._handles: cachetools.LRUCache[tuple[Uid, Uid, Uid], _Handle]
-        self._handles = cachetools.LRUCache(MAX_CACHED_CHARS, getsizeof=lambda one: one.chars)
-
-    def __contains__(self, uid: Uid) -> bool:
-        """Whether an entity is listed."""
-        return uid in self._records
+        self._parts: cachetools.LRUCache[tuple[Uid, Uid, Uid], Part]
+        self._parts = cachetools.LRUCache(MAX_CACHED_CHARS, getsizeof=lambda one: one.chars)
 
     def reachable(
         self, principal: Uid, action: Uid, resource: Uid, extra: Mapping[Uid, Entity]
-    ) -> cedarpy.Entities:
+    ) -> Part:
         """The part of the graph that an evaluation of one question can reach.
 
         Args:
@@ -130,13 +149,19 @@ class EntityGraph:
                 determined by ``resource``.
         """
         key = (principal, action, resource)
-        held = self._handles.get(key)
-        if held is None:
+        part = self._parts.get(key)
+        if part is None:
             text = json.dumps(list(self._closure([*key, *self._mentioned], extra)))
-            held = _Handle(cedarpy.Entities.from_json_str(text), len(text))
-            if held.chars <= MAX_CACHED_CHARS:
-                self._handles[key] = held
-        return held.entities
+            entities = cedarpy.Entities.from_json_str(text)
+            who, what, which = (Placed(uid, self._above(uid, extra)) for uid in key)
+            part = Part(who, what, which, entities, len(text))
+            if part.chars <= MAX_CACHED_CHARS:
+                self._parts[key] = part
+        return part
+
+    def _above(self, uid: Uid, extra: Mapping[Uid, Entity]) -> frozenset[Uid]:
+        record = self.record(uid, extra)
+        return frozenset(self._ancestors(record["parents"] if record else ()))
 
     def _closure(self, roots: list[Uid], extra: Mapping[Uid, Entity]) -> Iterator[Entity]:
         seen: set[Uid] = set()

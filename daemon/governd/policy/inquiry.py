@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import cedarpy
 
 from governd.identity import SpiffeId
-from governd.policy.compiler import CompiledPolicy, SetKey
+from governd.policy.compiler import CompiledPolicy
 from governd.policy.decision import DecisionCode
 from governd.policy.entities import Entity, Uid
+from governd.policy.handles import PolicySets, SetKey
 from governd.policy.parameters import CedarValue, Projection, project
 from governd.policy.question import Question
 from governd.policy.tools import CALL, Tool
@@ -64,6 +65,7 @@ class Inquiry:
         resource: The resource.
         context: Cedar's context, as JSON.
         key: Which policies count.
+        sets: Those of them that can apply.
         entities: What the evaluation can reach.
         destructive: Whether it is about a destructive tool.
         undeclared: Arguments that nothing declares.
@@ -74,6 +76,7 @@ class Inquiry:
     resource: Uid
     context: str
     key: SetKey
+    sets: PolicySets
     entities: cedarpy.Entities
     destructive: bool
     undeclared: tuple[str, ...]
@@ -103,13 +106,16 @@ def translate(policy: CompiledPolicy, question: Question) -> Inquiry:
     projection = _project(tool, question)
     principal = Uid("Agent", str(question.subject))
     action = Uid("Action", tool.action if tool else question.action)
+    key = _key(policy, question.subject, resource)
+    part = policy.graph.reachable(principal, action, resource, _unlisted(resource))
     return Inquiry(
         principal=principal,
         action=action,
         resource=resource,
         context=json.dumps(_context(tool, projection)),
-        key=_key(policy, question.subject, resource),
-        entities=policy.graph.reachable(principal, action, resource, _unlisted(resource)),
+        key=key,
+        sets=policy.handles.sets(key, part),
+        entities=part.entities,
         destructive=tool.destructive if tool else False,
         undeclared=projection.undeclared,
     )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from governd.errors import PolicyError
-from governd.policy.compiler import SetKey, compile_policy
+from governd.policy.compiler import compile_policy
 from governd.policy.source import read_source
 from tests.policies import (
     MANIFEST,
@@ -135,36 +135,6 @@ def test_a_tool_is_found_by_its_exact_name() -> None:
         assert policy.tool(name) is None
 
 
-@pytest.mark.req("tenant-1", part=True)
-def test_which_policies_count_depends_on_tenant_and_resource() -> None:
-    extra = {
-        f"tenants/{name}/policies/x.cedar": (
-            '@id("p") permit (principal, action, resource);'
-            '@id("f") forbid (principal, action, resource) when { false };'
-        )
-        for name in ("acme", "beta")
-    }
-    sets = compiled(PERMIT_ALL, manifest=TENANTS, extra=extra).sets
-    counting = {
-        key: {name for name in found.policies if not name.startswith("base/")}
-        for key, found in sets.items()
-    }
-    acme, beta = {"all", "tenant/acme/f"}, {"all", "tenant/beta/f"}
-    assert counting == {
-        SetKey("", foreign=False): {"all"},
-        SetKey("acme", foreign=False): acme | {"tenant/acme/p"},
-        SetKey("acme", foreign=True): acme,
-        SetKey("beta", foreign=False): beta | {"tenant/beta/p"},
-        SetKey("beta", foreign=True): beta,
-    }
-
-
-def test_without_shadow_policies_there_is_one_set() -> None:
-    assert compiled(PERMIT_ALL).sets[SetKey("", foreign=False)].with_shadow is None
-    shadow = '@id("s") @mode("shadow") forbid (principal, action, resource);'
-    assert compiled(shadow).sets[SetKey("", foreign=False)].with_shadow is not None
-
-
 def test_the_longest_policy_that_is_read_also_compiles() -> None:
     """What reading lets through, Cedar must be able to take back from its JSON form."""
     for operands in range(50, 70):
@@ -190,9 +160,3 @@ def test_a_manifest_alone_is_a_policy_that_permits_nothing() -> None:
     policy = compile_policy(source, schema_text())
     assert not ask(policy, WRITER, "tools/call", "tool:git/open").allowed
     assert "tools/call:" not in policy.actions
-
-
-@pytest.mark.req("tenant-1", part=True)
-def test_tenants_without_policies_of_their_own_share_one_set() -> None:
-    policy = compiled(PERMIT_ALL, manifest=TENANTS)
-    assert len({id(sets) for sets in policy.sets.values()}) == 1
