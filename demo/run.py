@@ -117,12 +117,14 @@ async def _live_edit(story: Story, writer: Agent) -> None:
     story.chapter("3  The policy is edited while everything runs")
     before = story.world.governd("status")["policy"]["epoch"]
     grants = story.world.policy / "grants.toml"
-    grants.write_text(grants.read_text() + _GRANT)
+    good = grants.read_text()
+    grants.write_text(good + _GRANT)
     seconds = await _until(lambda: story.world.governd("status")["policy"]["epoch"] != before)
     story.say(f"grants.toml now grants git/git_reset to the writer; in force after {seconds:.1f} s")
     await story.call(writer, "git_reset", wanted=True)
     staged = story.world.git("diff", "--cached", "--name-only")
     story.check("nothing is staged any more", holds=staged == "")
+    grants.write_text(good)
 
 
 async def _broken_policy(story: Story, reader: Agent) -> None:
@@ -185,14 +187,15 @@ def _stay(world: World) -> None:
   $EDITOR {world.policy}/policies/git.cedar      # in force within a second
 
 Stop with Ctrl-C.""")
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+    stopping = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stopping)  # not before: children inherit it
+    signal.sigwait(stopping)
 
 
 def main() -> int:
     """Runs the demo; 0 if everything it claims came true."""
     root = Path(tempfile.mkdtemp(prefix="governd-demo-"))
     keep = os.environ.get("KEEP", "") not in {"", "0"}
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM} if keep else set())
     _CONSOLE.print("[dim]starting governd, mcp-server-git and its proxy…[/dim]")
     try:
         with running(root) as world:

@@ -113,7 +113,8 @@ class Supervisor:
         self._child = os.fork()
         if self._child == 0:
             os.close(write)
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+            # Whatever we inherited: a daemon that never hears SIGTERM could not drain.
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask - set(_FORWARDED))
             _be_child(self._child_main, read)
         os.close(read)
         self._lifeline = write

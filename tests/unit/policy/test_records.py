@@ -1,7 +1,6 @@
 """Listed entities: in either of Cedar's forms, and never more in one another than is safe."""
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -35,13 +34,11 @@ def refusal(**parts: Any) -> str:
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_a_chain_of_4000_groups_is_refused_at_once(turned: bool) -> None:
+def test_a_chain_of_4000_groups_is_refused(turned: bool) -> None:
     """Cedar would make eight million pairs of it, and gigabytes."""
     entities = chain(4_000)
-    begun = time.process_time()
     with pytest.raises(PolicyError, match=r'^entities\.json: entities: Group::"g\d+" is in more'):
         refuse_tangled({"entities.json": entities[::-1] if turned else entities})
-    assert time.process_time() - begun < 0.5
 
 
 def test_a_long_chain_never_gets_to_cedar() -> None:
@@ -78,15 +75,13 @@ def test_pairs_are_limited_over_all_entities(monkeypatch: pytest.MonkeyPatch) ->
         refuse_tangled({"x": entities})
 
 
-def test_many_groups_all_in_one_another_are_refused_at_once() -> None:
+def test_many_groups_all_in_one_another_are_refused() -> None:
     """Within the levels, but each layer of a hundred is in all of the next."""
     layers = [[f"{layer}-{one}" for one in range(100)] for layer in range(MAX_LEVELS)]
     pairs = zip(layers, [*layers[1:], []], strict=True)
     entities = [group(name, *above) for layer, above in pairs for name in layer]
-    begun = time.process_time()
     with pytest.raises(PolicyError, match="more than 200000 others"):
         refuse_tangled({"entities.json": entities})
-    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize("names", ["a", "ab", "abc"])
