@@ -154,6 +154,10 @@ def test_a_socket_path_that_is_a_symbolic_link_is_refused(governd: StartGovernd)
     assert str(daemon.sockets["writer"]) in refused_start(daemon)
 
 
+@pytest.mark.skipif(
+    os.geteuid() != 0 and "CI" not in os.environ,  # there it fails instead
+    reason="only root can give a file away",
+)
 def test_a_socket_path_that_another_user_owns_is_refused(governd: StartGovernd) -> None:
     daemon = governd()
     assert daemon.stop() == 0

@@ -14,7 +14,10 @@ from governd.endpoints import sockets
 from governd.errors import ListenerError
 
 NOBODY = 65534
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+as_root = pytest.mark.skipif(
+    os.geteuid() != 0 and "CI" not in os.environ,  # there it fails instead
+    reason="only root can give a file away",
+)
 
 
 class Server:
