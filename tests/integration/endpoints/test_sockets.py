@@ -131,9 +131,18 @@ def gone() -> int:
     return process.pid
 
 
+def bind_at(unbound: socket.socket, path: Path) -> None:
+    """Binds through a descriptor: a test's own path may be too long for a socket."""
+    directory = os.open(path.parent, os.O_PATH)
+    try:
+        unbound.bind(f"/proc/self/fd/{directory}/{path.name}")
+    finally:
+        os.close(directory)
+
+
 def dead_socket(path: Path) -> Path:
     with socket.socket(socket.AF_UNIX) as left:
-        left.bind(str(path))
+        bind_at(left, path)
     return path
 
 
@@ -168,7 +177,7 @@ def test_a_random_name_that_answers_is_kept(
 ) -> None:
     path = directory / f".governd-{maker()}-0123456789abcdef"
     with socket.socket(socket.AF_UNIX) as live:
-        live.bind(str(path))
+        bind_at(live, path)
         live.listen()
         sockets.bind(directory / "a.sock", 0o660, server.listen).publish()
         assert path.exists()
@@ -193,7 +202,7 @@ def test_a_live_socket_is_refused(directory: Path) -> None:
 def test_a_live_socket_whose_queue_is_full_is_refused_too(directory: Path) -> None:
     path = directory / "a.sock"
     with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as waiting:
-        busy.bind(str(path))
+        bind_at(busy, path)
         busy.listen(0)
         waiting.connect(str(path))
         refuse(path, "another process answers")
@@ -231,7 +240,7 @@ def test_what_is_not_a_socket_is_never_replaced(directory: Path, kind: str) -> N
 def test_a_datagram_socket_of_someone_is_refused(directory: Path) -> None:
     path = directory / "a.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
-        other.bind(str(path))
+        bind_at(other, path)
         refuse(path, "another process answers")
 
 
