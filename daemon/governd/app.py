@@ -23,6 +23,7 @@ from governd.adapters.decision_report import DecisionReport
 from governd.adapters.embedded_identities import embedded_identities
 from governd.adapters.policy_report import PolicyReport
 from governd.adapters.state_lock import StateLock
+from governd.application.call import OPERATOR
 from governd.application.evaluate import Evaluator
 from governd.application.operate import CallerUsage, Operator
 from governd.application.readiness import Readiness
@@ -38,9 +39,10 @@ from governd.endpoints.methods import Methods, Register
 from governd.identity import Attestation, Caller
 from governd.observability import logs
 from governd.observability.metrics import Metrics, MetricsServer
-from governd.policy.arguments import ArgumentLimits
+from governd.policy.arguments import ArgumentLimits, parse_arguments
 from governd.policy.inquiry import BUILT_IN_ACTIONS
 from governd.services.admin_service import AdminServicer
+from governd.services.convert import Parse
 from governd.services.identity_service import IdentityServicer
 from governd.services.policy_service import PolicyServicer
 
@@ -152,27 +154,21 @@ class App:
         )
 
     def _make_listeners(self, health: Health) -> None:
-        options = channel_options(self._config.limits)
-        shared = [health.register]
-        workload = self._methods([*self._workload_services(), *shared], [POLICY, IDENTITY, HEALTH])
-        admin = self._methods([self._admin_service(), *shared], [ADMIN, HEALTH])
-        for entry in self._config.listener:
+        config = self._config
+        listener = functools.partial(Listener, options=channel_options(config.limits))
+        workload = [*self._workload_services(), health.register]
+        methods = self._methods(workload, [POLICY, IDENTITY, HEALTH])
+        for entry in config.listener:
             facts = {"listener": entry.name}
             caller = Caller(entry.spiffe_id, Attestation(entry.attestation), facts)
-            interceptor = self._interceptor(caller, workload)
+            interceptor = self._interceptor(caller, methods)
             self._listeners.append(
-                Listener(
-                    entry.name, entry.socket, entry.mode, interceptor=interceptor, options=options
-                )
+                listener(entry.name, entry.socket, entry.mode, interceptor=interceptor)
             )
+        admin = self._methods([self._admin_service(), health.register], [ADMIN, HEALTH])
+        interceptor = self._interceptor(None, admin)
         self._listeners.append(
-            Listener(
-                "admin",
-                self._config.admin.socket,
-                _ADMIN_MODE,
-                interceptor=self._interceptor(None, admin),
-                options=options,
-            )
+            listener("admin", config.admin.socket, _ADMIN_MODE, interceptor=interceptor)
         )
 
     def _methods(self, register: Sequence[Register], services: Sequence[str]) -> Methods:
@@ -182,7 +178,7 @@ class App:
         return Methods([*register, reflection_of(services)], chain)
 
     def _interceptor(self, caller: Caller | None, methods: Methods) -> CallInterceptor:
-        name = str(caller.spiffe_id) if caller else "operator"
+        name = str(caller.spiffe_id) if caller else OPERATOR
         return CallInterceptor(
             caller,
             methods=methods,
@@ -204,7 +200,7 @@ class App:
         )
         policy = PolicyServicer(
             evaluator,
-            self._argument_limits(),
+            self._argument_parser(),
             batch_size=config.limits.batch_size,
             to_status=status.to_status,
         )
@@ -215,12 +211,13 @@ class App:
         )
 
     def _admin_service(self) -> Register:
-        admin = AdminServicer(self._operator, self._argument_limits())
+        admin = AdminServicer(self._operator, self._argument_parser())
         return functools.partial(admin_service_pb2_grpc.add_AdminServiceServicer_to_server, admin)
 
-    def _argument_limits(self) -> ArgumentLimits:
+    def _argument_parser(self) -> Parse:
         limits = self._config.limits
-        return ArgumentLimits(limits.arguments_bytes, limits.arguments_depth)
+        bounds = ArgumentLimits(limits.arguments_bytes, limits.arguments_depth)
+        return functools.partial(parse_arguments, limits=bounds)
 
     def _publish_metrics(self) -> None:
         metrics, keeper = self._metrics, self._keeper

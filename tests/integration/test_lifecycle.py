@@ -11,6 +11,7 @@ import pytest
 
 from governd._proto.governd.v1 import policy_service_pb2, policy_service_pb2_grpc, types_pb2
 from tests.integration.daemon_process import DaemonProcess, StartGovernd, executable
+from tests.parts import as_root
 
 QUESTION = policy_service_pb2.EvaluateRequest(
     action=types_pb2.Action(name="tools/call"),
@@ -154,10 +155,7 @@ def test_a_socket_path_that_is_a_symbolic_link_is_refused(governd: StartGovernd)
     assert str(daemon.sockets["writer"]) in refused_start(daemon)
 
 
-@pytest.mark.skipif(
-    os.geteuid() != 0 and "CI" not in os.environ,  # there it fails instead
-    reason="only root can give a file away",
-)
+@as_root
 def test_a_socket_path_that_another_user_owns_is_refused(governd: StartGovernd) -> None:
     daemon = governd()
     assert daemon.stop() == 0

@@ -141,7 +141,7 @@ def _operands(body: Mapping[str, Any], operator: str) -> Iterator[Mapping[str, A
 def _holds(policy: CompiledPolicy, inquiry: Inquiry, part: _Part) -> tuple[bool, str]:
     handle = cedarpy.PolicySet.from_json_str(part.policies())
     result = cedarpy.is_authorized(
-        inquiry.request(), handle, inquiry.entities, schema=policy.schema
+        inquiry.request(), handle, inquiry.part.entities, schema=policy.schema
     )
     errors = result.diagnostics.errors
     return result.allowed, errors[0].partition("`: ")[2] if errors else ""

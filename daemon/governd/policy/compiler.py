@@ -1,9 +1,8 @@
 """From a policy source to something that answers questions.
 
 Types every policy against the schema (governd's, the extension's and one action per
-tool), builds the graph of entities, and parses policies into handles, one set for each
-kind of question that a caller of a tenant can ask. Takes values, returns values, and
-holds no lock: it may run in a thread.
+tool), builds the graph of entities, and files the policies by what their scopes demand.
+Takes values, returns values, and holds no lock: it may run in a thread.
 
 Invariant: a compiled policy is complete or it is not made; nothing is dropped because it
 did not fit.

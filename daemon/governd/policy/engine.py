@@ -76,7 +76,7 @@ def _ask_all(policy: CompiledPolicy, inquiry: Inquiry) -> tuple[_Outcome, _Outco
 
 
 def _ask(policy: CompiledPolicy, inquiry: Inquiry, policies: cedarpy.PolicySet) -> _Outcome:
-    request, entities = inquiry.request(), inquiry.entities
+    request, entities = inquiry.request(), inquiry.part.entities
     result = cedarpy.is_authorized(request, policies, entities, schema=policy.schema)
     undecided = result.decision is cedarpy.Decision.NoDecision
     errors = tuple(result.diagnostics.errors) or ("no decision",) * undecided

@@ -213,13 +213,12 @@ class EntityGraph:
 
     def _ancestors(self, parents: Iterable[Mapping[str, str]]) -> set[Uid]:
         seen: set[Uid] = set()
-        todo = [Uid(parent["type"], parent["id"]) for parent in parents]
+        todo = _uids(parents)
         while todo:
             uid = todo.pop()
             if uid not in seen:
                 seen.add(uid)
-                above = self._records.get(uid, {}).get("parents", ())
-                todo.extend(Uid(parent["type"], parent["id"]) for parent in above)
+                todo.extend(_uids(self._records.get(uid, {}).get("parents", ())))
         return seen
 
 
@@ -227,9 +226,12 @@ def _united(given: Mapping[Uid, frozenset[str]], holders: set[Uid]) -> frozenset
     return frozenset().union(*(given.get(holder, frozenset()) for holder in holders))
 
 
+def _uids(references: Iterable[Mapping[str, str]]) -> list[Uid]:
+    return [Uid(one["type"], one["id"]) for one in references]
+
+
 def _references(record: Entity) -> Iterator[Uid]:
-    for parent in record["parents"]:
-        yield Uid(parent["type"], parent["id"])
+    yield from _uids(record["parents"])
     yield from mentioned_entities([record["attrs"], record.get("tags", {})])
 
 

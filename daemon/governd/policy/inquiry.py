@@ -8,12 +8,10 @@ no alias, confusable or prefix reaches a policy that was written for something e
 import json
 from dataclasses import dataclass
 
-import cedarpy
-
 from governd.identity import SpiffeId
 from governd.policy.compiler import CompiledPolicy
 from governd.policy.decision import DecisionCode
-from governd.policy.entities import Entity, Uid
+from governd.policy.entities import Entity, Part, Uid
 from governd.policy.handles import PolicySets, SetKey
 from governd.policy.parameters import CedarValue, Projection, project
 from governd.policy.question import Question
@@ -60,33 +58,27 @@ class Inquiry:
     """A question in Cedar's terms.
 
     Attributes:
-        principal: The subject.
-        action: Cedar's action.
-        resource: The resource.
+        part: Who asks for what, and what the evaluation can reach.
         context: Cedar's context, as JSON.
         key: Which policies count.
         sets: Those of them that can apply.
-        entities: What the evaluation can reach.
         destructive: Whether it is about a destructive tool.
         undeclared: Arguments that nothing declares.
     """
 
-    principal: Uid
-    action: Uid
-    resource: Uid
+    part: Part
     context: str
     key: SetKey
     sets: PolicySets
-    entities: cedarpy.Entities
     destructive: bool
     undeclared: tuple[str, ...]
 
     def request(self) -> dict[str, object]:
         """As the engine takes it."""
         return {
-            "principal": self.principal.json(),
-            "action": self.action.json(),
-            "resource": self.resource.json(),
+            "principal": self.part.principal.uid.json(),
+            "action": self.part.action.uid.json(),
+            "resource": self.part.resource.uid.json(),
             "context": self.context,
         }
 
@@ -109,13 +101,10 @@ def translate(policy: CompiledPolicy, question: Question) -> Inquiry:
     key = _key(policy, question.subject, resource)
     part = policy.graph.reachable(principal, action, resource, _unlisted(resource))
     return Inquiry(
-        principal=principal,
-        action=action,
-        resource=resource,
+        part=part,
         context=json.dumps(_context(tool, projection)),
         key=key,
         sets=policy.handles.sets(key, part),
-        entities=part.entities,
         destructive=tool.destructive if tool else False,
         undeclared=projection.undeclared,
     )

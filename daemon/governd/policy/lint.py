@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from governd.errors import Problem
 from governd.policy.bundle import BASE, PolicyRecord, PolicySource
-from governd.policy.entities import Uid, mentioned_entities
+from governd.policy.entities import REVOKED_GROUP, Uid, mentioned_entities
 from governd.policy.layout import MANIFEST
 from governd.policy.tenancy import named_entity
 from governd.policy.tools import Tool
@@ -70,7 +70,7 @@ def _scope_entity(scope: dict[str, object]) -> Uid | None:
 
 def _groups(source: PolicySource) -> set[str]:
     """Groups that are listed or have somebody in them."""
-    groups = {"revoked"}
+    groups = {REVOKED_GROUP}
     for entity in (entity for entities in source.entities.values() for entity in entities):
         named = [named_entity(one) for one in (entity["uid"], *entity.get("parents", ()))]
         groups.update(uid[1] for uid in named if uid and uid[0] == "Group")

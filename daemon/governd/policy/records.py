@@ -15,8 +15,10 @@ import cedarpy
 from governd.errors import PolicyError, Problem
 from governd.policy.ancestry import parents_of, refuse_tangled, uid_of
 from governd.policy.bundle import PolicySource
-from governd.policy.entities import Entity, Uid
+from governd.policy.entities import REVOKED_GROUP, Entity, Uid
 from governd.policy.tools import Server, Tool
+
+_REVOKED = Uid("Group", REVOKED_GROUP).json()
 
 
 def entity_records(source: PolicySource, schema: cedarpy.Schema) -> dict[Uid, Entity]:
@@ -78,7 +80,7 @@ def _whole(entity: dict[str, Any]) -> dict[str, Any]:
 
 def _derived(servers: Iterable[Server], revoked: frozenset[str]) -> Iterable[dict[str, Any]]:
     for server in servers:
-        parents = [{"type": "Group", "id": "revoked"}] if str(server.spiffe_id) in revoked else []
+        parents = [_REVOKED] if str(server.spiffe_id) in revoked else []
         requires = {name for tool in server.tools.values() for name in tool.requires}
         yield {
             "uid": {"type": "McpServer", "id": server.name},

@@ -4,7 +4,6 @@ from governd._proto.governd.v1 import admin_service_pb2, admin_service_pb2_grpc
 from governd.application.operate import CallerUsage, Component, Operator
 from governd.identity import SpiffeId
 from governd.policy.analysis import Explanation
-from governd.policy.arguments import ArgumentLimits, Arguments, parse_arguments
 from governd.services import convert
 from governd.services.context import Context
 
@@ -17,10 +16,10 @@ _EFFECTS = {
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     """governd.v1.AdminService."""
 
-    def __init__(self, operator: Operator, limits: ArgumentLimits) -> None:
-        """Takes the use case and the bounds of a question."""
+    def __init__(self, operator: Operator, parse: convert.Parse) -> None:
+        """Takes the use case and what reads arguments."""
         self._operator = operator
-        self._limits = limits
+        self._parse = parse
 
     async def Status(  # noqa: N802
         self,
@@ -62,9 +61,6 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             policies=[_explanation(item) for item in explained.policies],
             undeclared_arguments=explained.undeclared,
         )
-
-    def _parse(self, text: bytes) -> Arguments:
-        return parse_arguments(text, self._limits)
 
     async def Reload(  # noqa: N802
         self,

@@ -10,7 +10,6 @@ from governd._proto.governd.v1 import policy_service_pb2, policy_service_pb2_grp
 from governd.application import call
 from governd.application.evaluate import Answer, Evaluator
 from governd.errors import GoverndError, RequestError
-from governd.policy.arguments import ArgumentLimits, Arguments, parse_arguments
 from governd.services import convert
 from governd.services.context import Context
 
@@ -25,14 +24,14 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
     def __init__(
         self,
         evaluator: Evaluator,
-        limits: ArgumentLimits,
+        parse: convert.Parse,
         *,
         batch_size: int,
         to_status: Callable[[GoverndError], status_pb2.Status],
     ) -> None:
-        """Takes the use case, the bounds of a request, and the form of an error."""
+        """Takes the use case, what reads arguments, the bound of a batch, and errors' form."""
         self._evaluator = evaluator
-        self._limits = limits
+        self._parse = parse
         self._batch_size = batch_size
         self._to_status = to_status
 
@@ -65,9 +64,6 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
                 break
             await asyncio.sleep(0)  # a long batch holds nobody else up
         return policy_service_pb2.EvaluateBatchResponse(evaluations=await self._answers(results))
-
-    def _parse(self, text: bytes) -> Arguments:
-        return parse_arguments(text, self._limits)
 
     def _items(
         self, request: policy_service_pb2.EvaluateBatchRequest

@@ -12,12 +12,9 @@ import pytest
 
 from governd.endpoints import sockets
 from governd.errors import ListenerError
+from tests.parts import as_root
 
 NOBODY = 65534
-as_root = pytest.mark.skipif(
-    os.geteuid() != 0 and "CI" not in os.environ,  # there it fails instead
-    reason="only root can give a file away",
-)
 
 
 class Server:

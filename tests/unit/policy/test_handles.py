@@ -93,7 +93,7 @@ def whole(
     inquiry = translate(policy, question(subject, action, resource))
     everything, _ = handles._policy_set(policy.policies.values())
     result = cedarpy.is_authorized(
-        inquiry.request(), everything, inquiry.entities, schema=policy.schema
+        inquiry.request(), everything, inquiry.part.entities, schema=policy.schema
     )
     return result.allowed, sorted(result.diagnostics.reasons)
 
