@@ -38,6 +38,7 @@ CODES: Mapping[str, grpc.StatusCode] = {
     "CONCURRENCY_LIMITED": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "STREAMS_LIMITED": grpc.StatusCode.RESOURCE_EXHAUSTED,
     "DRAINING": grpc.StatusCode.UNAVAILABLE,
+    "LOG_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "POLICY_INVALID": grpc.StatusCode.FAILED_PRECONDITION,
     INTERNAL: grpc.StatusCode.INTERNAL,
 }

@@ -49,6 +49,21 @@ class PolicyServiceStub:
                 request_serializer=governd_dot_v1_dot_policy__service__pb2.EvaluateBatchRequest.SerializeToString,
                 response_deserializer=governd_dot_v1_dot_policy__service__pb2.EvaluateBatchResponse.FromString,
                 _registered_method=True)
+        self.EvaluateStream = channel.stream_stream(
+                '/governd.v1.PolicyService/EvaluateStream',
+                request_serializer=governd_dot_v1_dot_policy__service__pb2.EvaluateStreamRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_policy__service__pb2.EvaluateStreamResponse.FromString,
+                _registered_method=True)
+        self.WatchEpoch = channel.unary_stream(
+                '/governd.v1.PolicyService/WatchEpoch',
+                request_serializer=governd_dot_v1_dot_policy__service__pb2.WatchEpochRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_policy__service__pb2.WatchEpochResponse.FromString,
+                _registered_method=True)
+        self.ReportOutcome = channel.unary_unary(
+                '/governd.v1.PolicyService/ReportOutcome',
+                request_serializer=governd_dot_v1_dot_policy__service__pb2.ReportOutcomeRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_policy__service__pb2.ReportOutcomeResponse.FromString,
+                _registered_method=True)
 
 
 class PolicyServiceServicer:
@@ -86,6 +101,53 @@ class PolicyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EvaluateStream(self, request_iterator, context):
+        """Decides questions as they come, over one stream: the cheapest way to ask many. A
+        client puts all that it has to ask at the moment into one message and need not wait
+        for answers before it sends the next. Answers carry the correlation id of their
+        question and may come in any order and grouping; each question gets exactly one.
+
+        A question that cannot be asked, or is beyond the caller's rate, becomes a deny with
+        Evaluation.error; the stream goes on. The next message is read when the last one's
+        answers are written, so HTTP/2 flow control holds a client back that asks faster than
+        it reads. The stream counts as one stream, and each question as one decision, toward
+        the caller's limits.
+
+        Ends with OK when the client half-closes and everything is answered. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE,
+        STREAMS_LIMITED, RATE_LIMITED), UNAVAILABLE (DRAINING). Safe to retry: questions
+        that the stream left unanswered may be asked again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchEpoch(self, request, context):
+        """Tells the epoch now, whenever it changes, and at least once in every beat. Whoever
+        reuses leased answers must follow it: a lease ends when the epoch differs from its
+        answer's, and when nothing was heard for WatchEpochResponse.silence. Each message is
+        the full state, so that one that is lost costs nothing.
+
+        Goes on until either side ends it. Errors: RESOURCE_EXHAUSTED (STREAMS_LIMITED,
+        RATE_LIMITED), UNAVAILABLE (DRAINING): drop all leases, reconnect.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportOutcome(self, request, context):
+        """Tells what became of permits, how often leased answers were used, and how long
+        answers took in the client. All of it is on record as the caller's word, before the
+        call is answered; a client sends it in batches, every few seconds.
+
+        Retrying after an error may put a report on record twice. Errors: INVALID_ARGUMENT
+        (REQUEST_INVALID), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED,
+        CONCURRENCY_LIMITED), UNAVAILABLE (DRAINING, LOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PolicyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -98,6 +160,21 @@ def add_PolicyServiceServicer_to_server(servicer, server):
                     servicer.EvaluateBatch,
                     request_deserializer=governd_dot_v1_dot_policy__service__pb2.EvaluateBatchRequest.FromString,
                     response_serializer=governd_dot_v1_dot_policy__service__pb2.EvaluateBatchResponse.SerializeToString,
+            ),
+            'EvaluateStream': grpc.stream_stream_rpc_method_handler(
+                    servicer.EvaluateStream,
+                    request_deserializer=governd_dot_v1_dot_policy__service__pb2.EvaluateStreamRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_policy__service__pb2.EvaluateStreamResponse.SerializeToString,
+            ),
+            'WatchEpoch': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchEpoch,
+                    request_deserializer=governd_dot_v1_dot_policy__service__pb2.WatchEpochRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_policy__service__pb2.WatchEpochResponse.SerializeToString,
+            ),
+            'ReportOutcome': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportOutcome,
+                    request_deserializer=governd_dot_v1_dot_policy__service__pb2.ReportOutcomeRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_policy__service__pb2.ReportOutcomeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -159,6 +236,87 @@ class PolicyService:
             '/governd.v1.PolicyService/EvaluateBatch',
             governd_dot_v1_dot_policy__service__pb2.EvaluateBatchRequest.SerializeToString,
             governd_dot_v1_dot_policy__service__pb2.EvaluateBatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EvaluateStream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/governd.v1.PolicyService/EvaluateStream',
+            governd_dot_v1_dot_policy__service__pb2.EvaluateStreamRequest.SerializeToString,
+            governd_dot_v1_dot_policy__service__pb2.EvaluateStreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchEpoch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/governd.v1.PolicyService/WatchEpoch',
+            governd_dot_v1_dot_policy__service__pb2.WatchEpochRequest.SerializeToString,
+            governd_dot_v1_dot_policy__service__pb2.WatchEpochResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportOutcome(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.PolicyService/ReportOutcome',
+            governd_dot_v1_dot_policy__service__pb2.ReportOutcomeRequest.SerializeToString,
+            governd_dot_v1_dot_policy__service__pb2.ReportOutcomeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,6 +57,41 @@ class PolicyServiceStub:
 
     Safe to retry. Errors as for Evaluate.
     """
+    EvaluateStream: _grpc.StreamStreamMultiCallable[_policy_service_pb2.EvaluateStreamRequest, _policy_service_pb2.EvaluateStreamResponse]
+    """Decides questions as they come, over one stream: the cheapest way to ask many. A
+    client puts all that it has to ask at the moment into one message and need not wait
+    for answers before it sends the next. Answers carry the correlation id of their
+    question and may come in any order and grouping; each question gets exactly one.
+
+    A question that cannot be asked, or is beyond the caller's rate, becomes a deny with
+    Evaluation.error; the stream goes on. The next message is read when the last one's
+    answers are written, so HTTP/2 flow control holds a client back that asks faster than
+    it reads. The stream counts as one stream, and each question as one decision, toward
+    the caller's limits.
+
+    Ends with OK when the client half-closes and everything is answered. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE,
+    STREAMS_LIMITED, RATE_LIMITED), UNAVAILABLE (DRAINING). Safe to retry: questions
+    that the stream left unanswered may be asked again.
+    """
+    WatchEpoch: _grpc.UnaryStreamMultiCallable[_policy_service_pb2.WatchEpochRequest, _policy_service_pb2.WatchEpochResponse]
+    """Tells the epoch now, whenever it changes, and at least once in every beat. Whoever
+    reuses leased answers must follow it: a lease ends when the epoch differs from its
+    answer's, and when nothing was heard for WatchEpochResponse.silence. Each message is
+    the full state, so that one that is lost costs nothing.
+
+    Goes on until either side ends it. Errors: RESOURCE_EXHAUSTED (STREAMS_LIMITED,
+    RATE_LIMITED), UNAVAILABLE (DRAINING): drop all leases, reconnect.
+    """
+    ReportOutcome: _grpc.UnaryUnaryMultiCallable[_policy_service_pb2.ReportOutcomeRequest, _policy_service_pb2.ReportOutcomeResponse]
+    """Tells what became of permits, how often leased answers were used, and how long
+    answers took in the client. All of it is on record as the caller's word, before the
+    call is answered; a client sends it in batches, every few seconds.
+
+    Retrying after an error may put a report on record twice. Errors: INVALID_ARGUMENT
+    (REQUEST_INVALID), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED,
+    CONCURRENCY_LIMITED), UNAVAILABLE (DRAINING, LOG_UNAVAILABLE).
+    """
 
 @_typing.type_check_only
 class PolicyServiceAsyncStub(PolicyServiceStub):
@@ -86,6 +121,41 @@ class PolicyServiceAsyncStub(PolicyServiceStub):
     as one decision for each question, toward the caller's rate.
 
     Safe to retry. Errors as for Evaluate.
+    """
+    EvaluateStream: _aio.StreamStreamMultiCallable[_policy_service_pb2.EvaluateStreamRequest, _policy_service_pb2.EvaluateStreamResponse]  # type: ignore[assignment]
+    """Decides questions as they come, over one stream: the cheapest way to ask many. A
+    client puts all that it has to ask at the moment into one message and need not wait
+    for answers before it sends the next. Answers carry the correlation id of their
+    question and may come in any order and grouping; each question gets exactly one.
+
+    A question that cannot be asked, or is beyond the caller's rate, becomes a deny with
+    Evaluation.error; the stream goes on. The next message is read when the last one's
+    answers are written, so HTTP/2 flow control holds a client back that asks faster than
+    it reads. The stream counts as one stream, and each question as one decision, toward
+    the caller's limits.
+
+    Ends with OK when the client half-closes and everything is answered. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE,
+    STREAMS_LIMITED, RATE_LIMITED), UNAVAILABLE (DRAINING). Safe to retry: questions
+    that the stream left unanswered may be asked again.
+    """
+    WatchEpoch: _aio.UnaryStreamMultiCallable[_policy_service_pb2.WatchEpochRequest, _policy_service_pb2.WatchEpochResponse]  # type: ignore[assignment]
+    """Tells the epoch now, whenever it changes, and at least once in every beat. Whoever
+    reuses leased answers must follow it: a lease ends when the epoch differs from its
+    answer's, and when nothing was heard for WatchEpochResponse.silence. Each message is
+    the full state, so that one that is lost costs nothing.
+
+    Goes on until either side ends it. Errors: RESOURCE_EXHAUSTED (STREAMS_LIMITED,
+    RATE_LIMITED), UNAVAILABLE (DRAINING): drop all leases, reconnect.
+    """
+    ReportOutcome: _aio.UnaryUnaryMultiCallable[_policy_service_pb2.ReportOutcomeRequest, _policy_service_pb2.ReportOutcomeResponse]  # type: ignore[assignment]
+    """Tells what became of permits, how often leased answers were used, and how long
+    answers took in the client. All of it is on record as the caller's word, before the
+    call is answered; a client sends it in batches, every few seconds.
+
+    Retrying after an error may put a report on record twice. Errors: INVALID_ARGUMENT
+    (REQUEST_INVALID), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED,
+    CONCURRENCY_LIMITED), UNAVAILABLE (DRAINING, LOG_UNAVAILABLE).
     """
 
 class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -125,6 +195,59 @@ class PolicyServiceServicer(metaclass=_abc_1.ABCMeta):
         as one decision for each question, toward the caller's rate.
 
         Safe to retry. Errors as for Evaluate.
+        """
+
+    @_abc_1.abstractmethod
+    def EvaluateStream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_policy_service_pb2.EvaluateStreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_policy_service_pb2.EvaluateStreamResponse], _abc.AsyncIterator[_policy_service_pb2.EvaluateStreamResponse]]:
+        """Decides questions as they come, over one stream: the cheapest way to ask many. A
+        client puts all that it has to ask at the moment into one message and need not wait
+        for answers before it sends the next. Answers carry the correlation id of their
+        question and may come in any order and grouping; each question gets exactly one.
+
+        A question that cannot be asked, or is beyond the caller's rate, becomes a deny with
+        Evaluation.error; the stream goes on. The next message is read when the last one's
+        answers are written, so HTTP/2 flow control holds a client back that asks faster than
+        it reads. The stream counts as one stream, and each question as one decision, toward
+        the caller's limits.
+
+        Ends with OK when the client half-closes and everything is answered. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE,
+        STREAMS_LIMITED, RATE_LIMITED), UNAVAILABLE (DRAINING). Safe to retry: questions
+        that the stream left unanswered may be asked again.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchEpoch(
+        self,
+        request: _policy_service_pb2.WatchEpochRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_policy_service_pb2.WatchEpochResponse], _abc.AsyncIterator[_policy_service_pb2.WatchEpochResponse]]:
+        """Tells the epoch now, whenever it changes, and at least once in every beat. Whoever
+        reuses leased answers must follow it: a lease ends when the epoch differs from its
+        answer's, and when nothing was heard for WatchEpochResponse.silence. Each message is
+        the full state, so that one that is lost costs nothing.
+
+        Goes on until either side ends it. Errors: RESOURCE_EXHAUSTED (STREAMS_LIMITED,
+        RATE_LIMITED), UNAVAILABLE (DRAINING): drop all leases, reconnect.
+        """
+
+    @_abc_1.abstractmethod
+    def ReportOutcome(
+        self,
+        request: _policy_service_pb2.ReportOutcomeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_policy_service_pb2.ReportOutcomeResponse, _abc.Awaitable[_policy_service_pb2.ReportOutcomeResponse]]:
+        """Tells what became of permits, how often leased answers were used, and how long
+        answers took in the client. All of it is on record as the caller's word, before the
+        call is answered; a client sends it in batches, every few seconds.
+
+        Retrying after an error may put a report on record twice. Errors: INVALID_ARGUMENT
+        (REQUEST_INVALID), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED,
+        CONCURRENCY_LIMITED), UNAVAILABLE (DRAINING, LOG_UNAVAILABLE).
         """
 
 def add_PolicyServiceServicer_to_server(servicer: PolicyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

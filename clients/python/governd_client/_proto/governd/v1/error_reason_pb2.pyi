@@ -80,6 +80,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     none. Status INTERNAL. Example:
         {"reason": "INTERNAL", "domain": "governd"}
     """
+    ERROR_REASON_LOG_UNAVAILABLE: _ErrorReason.ValueType  # 11
+    """What must be on record cannot be put there now. RetryInfo says when to come back.
+    Status UNAVAILABLE. A decision never fails so: it becomes a deny with
+    DECISION_CODE_LOG_UNAVAILABLE. Example:
+        {"reason": "LOG_UNAVAILABLE", "domain": "governd"}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons. On the wire each is the value's name without the
@@ -143,5 +149,11 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 10
 """A fault in governd. The decision log and logs have the details; the message has
 none. Status INTERNAL. Example:
     {"reason": "INTERNAL", "domain": "governd"}
+"""
+ERROR_REASON_LOG_UNAVAILABLE: ErrorReason.ValueType  # 11
+"""What must be on record cannot be put there now. RetryInfo says when to come back.
+Status UNAVAILABLE. A decision never fails so: it becomes a deny with
+DECISION_CODE_LOG_UNAVAILABLE. Example:
+    {"reason": "LOG_UNAVAILABLE", "domain": "governd"}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -22,26 +22,53 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from . import types_pb2 as governd_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgovernd/v1/policy_service.proto\x12\ngovernd.v1\x1a\x16governd/v1/types.proto\"\xa9\x01\n\x0f\x45valuateRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.governd.v1.Subject\x12\"\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x12.governd.v1.Action\x12&\n\x08resource\x18\x03 \x01(\x0b\x32\x14.governd.v1.Resource\x12$\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x13.governd.v1.Context\">\n\x10\x45valuateResponse\x12*\n\nevaluation\x18\x01 \x01(\x0b\x32\x16.governd.v1.Evaluation\"\x9f\x02\n\x14\x45valuateBatchRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.governd.v1.Subject\x12\"\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x12.governd.v1.Action\x12&\n\x08resource\x18\x03 \x01(\x0b\x32\x14.governd.v1.Resource\x12$\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x13.governd.v1.Context\x12\x30\n\x0b\x65valuations\x18\x05 \x03(\x0b\x32\x1b.governd.v1.EvaluateRequest\x12=\n\x14\x65valuations_semantic\x18\x06 \x01(\x0e\x32\x1f.governd.v1.EvaluationsSemantic\"D\n\x15\x45valuateBatchResponse\x12+\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\x16.governd.v1.Evaluation*\xbf\x01\n\x13\x45valuationsSemantic\x12$\n EVALUATIONS_SEMANTIC_UNSPECIFIED\x10\x00\x12$\n EVALUATIONS_SEMANTIC_EXECUTE_ALL\x10\x01\x12+\n\'EVALUATIONS_SEMANTIC_DENY_ON_FIRST_DENY\x10\x02\x12/\n+EVALUATIONS_SEMANTIC_PERMIT_ON_FIRST_PERMIT\x10\x03\x32\xac\x01\n\rPolicyService\x12\x45\n\x08\x45valuate\x12\x1b.governd.v1.EvaluateRequest\x1a\x1c.governd.v1.EvaluateResponse\x12T\n\rEvaluateBatch\x12 .governd.v1.EvaluateBatchRequest\x1a!.governd.v1.EvaluateBatchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fgovernd/v1/policy_service.proto\x12\ngovernd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x16governd/v1/types.proto\"\xa9\x01\n\x0f\x45valuateRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.governd.v1.Subject\x12\"\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x12.governd.v1.Action\x12&\n\x08resource\x18\x03 \x01(\x0b\x32\x14.governd.v1.Resource\x12$\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x13.governd.v1.Context\">\n\x10\x45valuateResponse\x12*\n\nevaluation\x18\x01 \x01(\x0b\x32\x16.governd.v1.Evaluation\"\x9f\x02\n\x14\x45valuateBatchRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.governd.v1.Subject\x12\"\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x12.governd.v1.Action\x12&\n\x08resource\x18\x03 \x01(\x0b\x32\x14.governd.v1.Resource\x12$\n\x07\x63ontext\x18\x04 \x01(\x0b\x32\x13.governd.v1.Context\x12\x30\n\x0b\x65valuations\x18\x05 \x03(\x0b\x32\x1b.governd.v1.EvaluateRequest\x12=\n\x14\x65valuations_semantic\x18\x06 \x01(\x0e\x32\x1f.governd.v1.EvaluationsSemantic\"D\n\x15\x45valuateBatchResponse\x12+\n\x0b\x65valuations\x18\x01 \x03(\x0b\x32\x16.governd.v1.Evaluation\"H\n\x15\x45valuateStreamRequest\x12/\n\tquestions\x18\x01 \x03(\x0b\x32\x1c.governd.v1.StreamedQuestion\"m\n\x10StreamedQuestion\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\x04\x12,\n\x07request\x18\x02 \x01(\x0b\x32\x1b.governd.v1.EvaluateRequest\x12\x13\n\x0btraceparent\x18\x03 \x01(\t\"E\n\x16\x45valuateStreamResponse\x12+\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1a.governd.v1.StreamedAnswer\"T\n\x0eStreamedAnswer\x12\x16\n\x0e\x63orrelation_id\x18\x01 \x01(\x04\x12*\n\nevaluation\x18\x02 \x01(\x0b\x32\x16.governd.v1.Evaluation\"\x13\n\x11WatchEpochRequest\"\x91\x01\n\x12WatchEpochResponse\x12&\n\x06policy\x18\x01 \x01(\x0b\x32\x16.governd.v1.PolicyInfo\x12\'\n\x04\x62\x65\x61t\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07silence\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"r\n\x07Outcome\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12%\n\x04\x63ode\x18\x02 \x01(\x0e\x32\x17.governd.v1.OutcomeCode\x12+\n\x08\x64uration\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"-\n\x08LeaseUse\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x01 \x01(\t\x12\x0c\n\x04uses\x18\x02 \x01(\x04\"o\n\x0f\x41nswerLatencies\x12$\n\x04path\x18\x01 \x01(\x0e\x32\x16.governd.v1.AnswerPath\x12\x0e\n\x06\x63ounts\x18\x02 \x03(\x04\x12&\n\x03sum\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x97\x01\n\x14ReportOutcomeRequest\x12%\n\x08outcomes\x18\x01 \x03(\x0b\x32\x13.governd.v1.Outcome\x12(\n\nlease_uses\x18\x02 \x03(\x0b\x32\x14.governd.v1.LeaseUse\x12.\n\tlatencies\x18\x03 \x03(\x0b\x32\x1b.governd.v1.AnswerLatencies\"\x17\n\x15ReportOutcomeResponse*\xbf\x01\n\x13\x45valuationsSemantic\x12$\n EVALUATIONS_SEMANTIC_UNSPECIFIED\x10\x00\x12$\n EVALUATIONS_SEMANTIC_EXECUTE_ALL\x10\x01\x12+\n\'EVALUATIONS_SEMANTIC_DENY_ON_FIRST_DENY\x10\x02\x12/\n+EVALUATIONS_SEMANTIC_PERMIT_ON_FIRST_PERMIT\x10\x03*\x80\x01\n\x0bOutcomeCode\x12\x1c\n\x18OUTCOME_CODE_UNSPECIFIED\x10\x00\x12\x1a\n\x16OUTCOME_CODE_SUCCEEDED\x10\x01\x12\x17\n\x13OUTCOME_CODE_FAILED\x10\x02\x12\x1e\n\x1aOUTCOME_CODE_NOT_ATTEMPTED\x10\x03*o\n\nAnswerPath\x12\x1b\n\x17\x41NSWER_PATH_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41NSWER_PATH_UNARY\x10\x01\x12\x16\n\x12\x41NSWER_PATH_STREAM\x10\x02\x12\x15\n\x11\x41NSWER_PATH_LEASE\x10\x03\x32\xae\x03\n\rPolicyService\x12\x45\n\x08\x45valuate\x12\x1b.governd.v1.EvaluateRequest\x1a\x1c.governd.v1.EvaluateResponse\x12T\n\rEvaluateBatch\x12 .governd.v1.EvaluateBatchRequest\x1a!.governd.v1.EvaluateBatchResponse\x12[\n\x0e\x45valuateStream\x12!.governd.v1.EvaluateStreamRequest\x1a\".governd.v1.EvaluateStreamResponse(\x01\x30\x01\x12M\n\nWatchEpoch\x12\x1d.governd.v1.WatchEpochRequest\x1a\x1e.governd.v1.WatchEpochResponse0\x01\x12T\n\rReportOutcome\x12 .governd.v1.ReportOutcomeRequest\x1a!.governd.v1.ReportOutcomeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'governd.v1.policy_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVALUATIONSSEMANTIC']._serialized_start=668
-  _globals['_EVALUATIONSSEMANTIC']._serialized_end=859
-  _globals['_EVALUATEREQUEST']._serialized_start=72
-  _globals['_EVALUATEREQUEST']._serialized_end=241
-  _globals['_EVALUATERESPONSE']._serialized_start=243
-  _globals['_EVALUATERESPONSE']._serialized_end=305
-  _globals['_EVALUATEBATCHREQUEST']._serialized_start=308
-  _globals['_EVALUATEBATCHREQUEST']._serialized_end=595
-  _globals['_EVALUATEBATCHRESPONSE']._serialized_start=597
-  _globals['_EVALUATEBATCHRESPONSE']._serialized_end=665
-  _globals['_POLICYSERVICE']._serialized_start=862
-  _globals['_POLICYSERVICE']._serialized_end=1034
+  _globals['_EVALUATIONSSEMANTIC']._serialized_start=1666
+  _globals['_EVALUATIONSSEMANTIC']._serialized_end=1857
+  _globals['_OUTCOMECODE']._serialized_start=1860
+  _globals['_OUTCOMECODE']._serialized_end=1988
+  _globals['_ANSWERPATH']._serialized_start=1990
+  _globals['_ANSWERPATH']._serialized_end=2101
+  _globals['_EVALUATEREQUEST']._serialized_start=104
+  _globals['_EVALUATEREQUEST']._serialized_end=273
+  _globals['_EVALUATERESPONSE']._serialized_start=275
+  _globals['_EVALUATERESPONSE']._serialized_end=337
+  _globals['_EVALUATEBATCHREQUEST']._serialized_start=340
+  _globals['_EVALUATEBATCHREQUEST']._serialized_end=627
+  _globals['_EVALUATEBATCHRESPONSE']._serialized_start=629
+  _globals['_EVALUATEBATCHRESPONSE']._serialized_end=697
+  _globals['_EVALUATESTREAMREQUEST']._serialized_start=699
+  _globals['_EVALUATESTREAMREQUEST']._serialized_end=771
+  _globals['_STREAMEDQUESTION']._serialized_start=773
+  _globals['_STREAMEDQUESTION']._serialized_end=882
+  _globals['_EVALUATESTREAMRESPONSE']._serialized_start=884
+  _globals['_EVALUATESTREAMRESPONSE']._serialized_end=953
+  _globals['_STREAMEDANSWER']._serialized_start=955
+  _globals['_STREAMEDANSWER']._serialized_end=1039
+  _globals['_WATCHEPOCHREQUEST']._serialized_start=1041
+  _globals['_WATCHEPOCHREQUEST']._serialized_end=1060
+  _globals['_WATCHEPOCHRESPONSE']._serialized_start=1063
+  _globals['_WATCHEPOCHRESPONSE']._serialized_end=1208
+  _globals['_OUTCOME']._serialized_start=1210
+  _globals['_OUTCOME']._serialized_end=1324
+  _globals['_LEASEUSE']._serialized_start=1326
+  _globals['_LEASEUSE']._serialized_end=1371
+  _globals['_ANSWERLATENCIES']._serialized_start=1373
+  _globals['_ANSWERLATENCIES']._serialized_end=1484
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_start=1487
+  _globals['_REPORTOUTCOMEREQUEST']._serialized_end=1638
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_start=1640
+  _globals['_REPORTOUTCOMERESPONSE']._serialized_end=1663
+  _globals['_POLICYSERVICE']._serialized_start=2104
+  _globals['_POLICYSERVICE']._serialized_end=2534
 # @@protoc_insertion_point(module_scope)

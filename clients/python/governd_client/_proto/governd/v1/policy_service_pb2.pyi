@@ -5,6 +5,7 @@ Policy decisions: may this subject do this to that?"""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -47,6 +48,62 @@ EVALUATIONS_SEMANTIC_DENY_ON_FIRST_DENY: EvaluationsSemantic.ValueType  # 2
 EVALUATIONS_SEMANTIC_PERMIT_ON_FIRST_PERMIT: EvaluationsSemantic.ValueType  # 3
 """Stops after the first permit (logical or); that permit is the last answer."""
 Global___EvaluationsSemantic: _TypeAlias = EvaluationsSemantic  # noqa: Y015
+
+class _OutcomeCode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OutcomeCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OutcomeCode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    OUTCOME_CODE_UNSPECIFIED: _OutcomeCode.ValueType  # 0
+    """Not known; refused in a report."""
+    OUTCOME_CODE_SUCCEEDED: _OutcomeCode.ValueType  # 1
+    """It was done."""
+    OUTCOME_CODE_FAILED: _OutcomeCode.ValueType  # 2
+    """It was begun and failed, wholly or in part."""
+    OUTCOME_CODE_NOT_ATTEMPTED: _OutcomeCode.ValueType  # 3
+    """It was permitted and not begun."""
+
+class OutcomeCode(_OutcomeCode, metaclass=_OutcomeCodeEnumTypeWrapper):
+    """What became of a permitted action."""
+
+OUTCOME_CODE_UNSPECIFIED: OutcomeCode.ValueType  # 0
+"""Not known; refused in a report."""
+OUTCOME_CODE_SUCCEEDED: OutcomeCode.ValueType  # 1
+"""It was done."""
+OUTCOME_CODE_FAILED: OutcomeCode.ValueType  # 2
+"""It was begun and failed, wholly or in part."""
+OUTCOME_CODE_NOT_ATTEMPTED: OutcomeCode.ValueType  # 3
+"""It was permitted and not begun."""
+Global___OutcomeCode: _TypeAlias = OutcomeCode  # noqa: Y015
+
+class _AnswerPath:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AnswerPathEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AnswerPath.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ANSWER_PATH_UNSPECIFIED: _AnswerPath.ValueType  # 0
+    """Refused in a report."""
+    ANSWER_PATH_UNARY: _AnswerPath.ValueType  # 1
+    """Evaluate or EvaluateBatch."""
+    ANSWER_PATH_STREAM: _AnswerPath.ValueType  # 2
+    """EvaluateStream."""
+    ANSWER_PATH_LEASE: _AnswerPath.ValueType  # 3
+    """A lease: nobody was asked."""
+
+class AnswerPath(_AnswerPath, metaclass=_AnswerPathEnumTypeWrapper):
+    """How a client came by an answer."""
+
+ANSWER_PATH_UNSPECIFIED: AnswerPath.ValueType  # 0
+"""Refused in a report."""
+ANSWER_PATH_UNARY: AnswerPath.ValueType  # 1
+"""Evaluate or EvaluateBatch."""
+ANSWER_PATH_STREAM: AnswerPath.ValueType  # 2
+"""EvaluateStream."""
+ANSWER_PATH_LEASE: AnswerPath.ValueType  # 3
+"""A lease: nobody was asked."""
+Global___AnswerPath: _TypeAlias = AnswerPath  # noqa: Y015
 
 @_typing.final
 class EvaluateRequest(_message.Message):
@@ -191,3 +248,316 @@ class EvaluateBatchResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EvaluateBatchResponse: _TypeAlias = EvaluateBatchResponse  # noqa: Y015
+
+@_typing.final
+class EvaluateStreamRequest(_message.Message):
+    """Questions of a stream, all that the client has to ask at the moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamedQuestion]:
+        """As many as fit into one batch: at most 256 unless configured otherwise. More end the
+        stream with REQUEST_INVALID.
+        """
+
+    def __init__(
+        self,
+        *,
+        questions: _abc.Iterable[Global___StreamedQuestion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["questions", b"questions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateStreamRequest: _TypeAlias = EvaluateStreamRequest  # noqa: Y015
+
+@_typing.final
+class StreamedQuestion(_message.Message):
+    """One question of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    correlation_id: _builtins.int
+    """Comes back with the answer. The client chooses it; 0 is a number like any other."""
+    traceparent: _builtins.str
+    """Optional. W3C trace context of this question, as the traceparent header of Evaluate;
+    one that is malformed is ignored.
+    """
+    @_builtins.property
+    def request(self) -> Global___EvaluateRequest:
+        """Required."""
+
+    def __init__(
+        self,
+        *,
+        correlation_id: _builtins.int = ...,
+        request: Global___EvaluateRequest | None = ...,
+        traceparent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "request", b"request", "traceparent", b"traceparent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamedQuestion: _TypeAlias = StreamedQuestion  # noqa: Y015
+
+@_typing.final
+class EvaluateStreamResponse(_message.Message):
+    """Answers of a stream, all that are ready."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamedAnswer]:
+        """In any order."""
+
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[Global___StreamedAnswer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EvaluateStreamResponse: _TypeAlias = EvaluateStreamResponse  # noqa: Y015
+
+@_typing.final
+class StreamedAnswer(_message.Message):
+    """One answer of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    EVALUATION_FIELD_NUMBER: _builtins.int
+    correlation_id: _builtins.int
+    """Of its question."""
+    @_builtins.property
+    def evaluation(self) -> _types_pb2.Evaluation:
+        """The answer, as Evaluate gives it; with Evaluation.error where there is none."""
+
+    def __init__(
+        self,
+        *,
+        correlation_id: _builtins.int = ...,
+        evaluation: _types_pb2.Evaluation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "evaluation", b"evaluation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamedAnswer: _TypeAlias = StreamedAnswer  # noqa: Y015
+
+@_typing.final
+class WatchEpochRequest(_message.Message):
+    """Asks for nothing but what every caller gets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchEpochRequest: _TypeAlias = WatchEpochRequest  # noqa: Y015
+
+@_typing.final
+class WatchEpochResponse(_message.Message):
+    """The state of the epoch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    BEAT_FIELD_NUMBER: _builtins.int
+    SILENCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policy(self) -> _types_pb2.PolicyInfo:
+        """The policy that decides now. Compare policy.epoch with that of a leased answer."""
+
+    @_builtins.property
+    def beat(self) -> _duration_pb2.Duration:
+        """A further message comes within this time, also where nothing changes."""
+
+    @_builtins.property
+    def silence(self) -> _duration_pb2.Duration:
+        """Leases end where nothing was heard for this long."""
+
+    def __init__(
+        self,
+        *,
+        policy: _types_pb2.PolicyInfo | None = ...,
+        beat: _duration_pb2.Duration | None = ...,
+        silence: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "policy", b"policy", "silence", b"silence"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beat", b"beat", "policy", b"policy", "silence", b"silence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchEpochResponse: _TypeAlias = WatchEpochResponse  # noqa: Y015
+
+@_typing.final
+class Outcome(_message.Message):
+    """What became of one decision."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    decision_id: _builtins.str
+    """Required. Evaluation.decision_id of the answer."""
+    code: Global___OutcomeCode.ValueType
+    """Required."""
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """Optional. How long the action took."""
+
+    def __init__(
+        self,
+        *,
+        decision_id: _builtins.str = ...,
+        code: Global___OutcomeCode.ValueType = ...,
+        duration: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["duration", b"duration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "decision_id", b"decision_id", "duration", b"duration"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Outcome: _TypeAlias = Outcome  # noqa: Y015
+
+@_typing.final
+class LeaseUse(_message.Message):
+    """How often a leased answer was used beyond the first time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISION_ID_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    decision_id: _builtins.str
+    """Required. Evaluation.decision_id of the leased answer."""
+    uses: _builtins.int
+    """Required. Uses since the last report, at least 1."""
+    def __init__(
+        self,
+        *,
+        decision_id: _builtins.str = ...,
+        uses: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision_id", b"decision_id", "uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LeaseUse: _TypeAlias = LeaseUse  # noqa: Y015
+
+@_typing.final
+class AnswerLatencies(_message.Message):
+    """How long answers took, as the client's code saw it, since the last report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    SUM_FIELD_NUMBER: _builtins.int
+    path: Global___AnswerPath.ValueType
+    """Required. How the answers came."""
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Required. Answers by latency, 16 numbers: up to 1, 2, 5, 10, 20, 50, 100, 200 and
+        500 microseconds, 1, 2, 5, 10, 50 and 100 milliseconds, and above. Each counts only
+        what the one before does not.
+        """
+
+    @_builtins.property
+    def sum(self) -> _duration_pb2.Duration:
+        """Required. The sum of all latencies."""
+
+    def __init__(
+        self,
+        *,
+        path: Global___AnswerPath.ValueType = ...,
+        counts: _abc.Iterable[_builtins.int] | None = ...,
+        sum: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["sum", b"sum"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "path", b"path", "sum", b"sum"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AnswerLatencies: _TypeAlias = AnswerLatencies  # noqa: Y015
+
+@_typing.final
+class ReportOutcomeRequest(_message.Message):
+    """What a client has to tell."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOMES_FIELD_NUMBER: _builtins.int
+    LEASE_USES_FIELD_NUMBER: _builtins.int
+    LATENCIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Outcome]:
+        """Optional. At most 256 unless configured otherwise, lease_uses included."""
+
+    @_builtins.property
+    def lease_uses(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseUse]:
+        """Optional."""
+
+    @_builtins.property
+    def latencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___AnswerLatencies]:
+        """Optional. At most one for each path."""
+
+    def __init__(
+        self,
+        *,
+        outcomes: _abc.Iterable[Global___Outcome] | None = ...,
+        lease_uses: _abc.Iterable[Global___LeaseUse] | None = ...,
+        latencies: _abc.Iterable[Global___AnswerLatencies] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["latencies", b"latencies", "lease_uses", b"lease_uses", "outcomes", b"outcomes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportOutcomeRequest: _TypeAlias = ReportOutcomeRequest  # noqa: Y015
+
+@_typing.final
+class ReportOutcomeResponse(_message.Message):
+    """It is on record."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportOutcomeResponse: _TypeAlias = ReportOutcomeResponse  # noqa: Y015

@@ -320,14 +320,18 @@ Global___PolicyInfo: _TypeAlias = PolicyInfo  # noqa: Y015
 
 @_typing.final
 class Lease(_message.Message):
-    """Permission to reuse an answer for the identical question."""
+    """Permission to reuse an answer for the identical question, for whoever follows
+    WatchEpoch.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VALID_FOR_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def valid_for(self) -> _duration_pb2.Duration:
-        """How long, from receipt. The lease also ends when the epoch changes."""
+        """How long, from the time at which the question was sent. The lease also ends when the
+        epoch is no longer that of the answer, and when WatchEpoch falls silent.
+        """
 
     def __init__(
         self,
@@ -421,8 +425,8 @@ class Evaluation(_message.Message):
 
     @_builtins.property
     def error(self) -> _status_pb2.Status:
-        """Within a batch: why this question could not be asked at all; decision is false
-        then. Absent otherwise.
+        """Within a batch or a stream: why this question could not be asked at all; decision is
+        false then. Absent otherwise.
         """
 
     def __init__(
