@@ -21,7 +21,7 @@ REST := tests $(foreach path,$(filter tests/%,$(UNIT)),--ignore=$(path))
 
 export KEEP
 
-.PHONY: help demo test lint format generate requirements bench lock clean
+.PHONY: help demo test fuzz lint format generate requirements bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: $(STAMP) ## See agents governed by a real MCP server; KEEP=1 stays up
 test: $(STAMP) ## Run unit, integration and conformance tests and the coverage gate
 	$(BIN)/pytest -n auto --cov --cov-report=term $(UNIT)
 	$(BIN)/pytest $(REST)
+
+fuzz: $(STAMP) ## Run property tests with 10,000 cases each; ARGS=path takes some
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n auto $(or $(ARGS),tests/fuzz)
 
 lint: $(STAMP) ## Check style, types and the floors of the house
 	$(BIN)/ruff check .

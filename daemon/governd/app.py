@@ -5,6 +5,7 @@
 
 import asyncio
 import functools
+import gc
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -12,24 +13,19 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 
 from governd import __version__
-from governd._proto.governd.v1 import (
-    admin_service_pb2_grpc,
-    identity_service_pb2_grpc,
-    policy_service_pb2_grpc,
-)
-from governd.adapters import policy_directory
+from governd.adapters.compiler_process import CompilerProcess
 from governd.adapters.decision_file import DecisionFile
-from governd.adapters.decision_report import DecisionReport
 from governd.adapters.embedded_identities import embedded_identities
+from governd.adapters.policy_directory import PolicyDirectory
 from governd.adapters.policy_report import PolicyReport
 from governd.adapters.state_lock import StateLock
 from governd.application.call import OPERATOR
-from governd.application.evaluate import Evaluator
 from governd.application.operate import CallerUsage, Operator
 from governd.application.readiness import Readiness
 from governd.application.sync_policy import PolicyKeeper
+from governd.application.watch_epoch import EpochFeed
 from governd.config import Config
-from governd.endpoints import sockets, status
+from governd.endpoints import sockets
 from governd.endpoints.chain import Chain
 from governd.endpoints.health import Health, reflection_of
 from governd.endpoints.interceptor import CallInterceptor
@@ -39,12 +35,8 @@ from governd.endpoints.methods import Methods, Register
 from governd.identity import Attestation, Caller
 from governd.observability import logs
 from governd.observability.metrics import Metrics, MetricsServer
-from governd.policy.arguments import ArgumentLimits, parse_arguments
 from governd.policy.inquiry import BUILT_IN_ACTIONS
-from governd.services.admin_service import AdminServicer
-from governd.services.convert import Parse
-from governd.services.identity_service import IdentityServicer
-from governd.services.policy_service import PolicyServicer
+from governd.services import composition
 
 POLICY = "governd.v1.PolicyService"
 IDENTITY = "governd.v1.IdentityService"
@@ -66,10 +58,11 @@ class App:
         self._records = DecisionFile(
             config.decision_log.path,
             sync_interval_seconds=config.decision_log.sync_interval_seconds,
-            on_written=self._metrics.decision_log_records.inc,
+            on_written=self._metrics.records_written,
             on_failure=self._log_failed,
         )
         self._keeper = self._make_keeper()
+        self._epochs = EpochFeed(self._keeper, clock=time.monotonic)
         self._operator = self._make_operator()
         self._admissions = Admissions(config.limits)
         self._listeners: list[Listener] = []
@@ -100,6 +93,8 @@ class App:
             asyncio.create_task(self._keeper.watch(self._config.policy.poll_interval_seconds)),
             asyncio.create_task(readiness.tend(self._changed)),
         ]
+        # What is there now stays: collections need not walk it, which takes milliseconds.
+        gc.freeze()
         self._log.info("serving", listeners=len(self._listeners) - 1, ready=readiness.ready)
 
     async def failure(self) -> None:
@@ -131,12 +126,15 @@ class App:
     def _make_keeper(self) -> PolicyKeeper:
         directory = self._config.policy.directory
         return PolicyKeeper(
-            policy_directory.PolicyDirectory(directory) if directory else None,
-            base_schema=policy_directory.base_schema(),
-            base_policy=policy_directory.base_policy(),
+            PolicyDirectory(directory) if directory else None,
+            CompilerProcess(self._config.state_directory / "compiled"),
             clock=time.monotonic,
-            on_load=PolicyReport(self._metrics, self._log, self._changed.set).loaded,
+            on_load=PolicyReport(self._metrics, self._log, self._policy_changed).loaded,
         )
+
+    def _policy_changed(self) -> None:
+        self._changed.set()
+        self._epochs.changed()
 
     def _make_operator(self) -> Operator:
         config, now = self._config, datetime.now(UTC)
@@ -156,7 +154,8 @@ class App:
     def _make_listeners(self, health: Health) -> None:
         config = self._config
         listener = functools.partial(Listener, options=channel_options(config.limits))
-        workload = [*self._workload_services(), health.register]
+        parts = self._parts()
+        workload = [*composition.workload_services(parts), health.register]
         methods = self._methods(workload, [POLICY, IDENTITY, HEALTH])
         for entry in config.listener:
             facts = {"listener": entry.name}
@@ -165,7 +164,7 @@ class App:
             self._listeners.append(
                 listener(entry.name, entry.socket, entry.mode, interceptor=interceptor)
             )
-        admin = self._methods([self._admin_service(), health.register], [ADMIN, HEALTH])
+        admin = self._methods([composition.admin_service(parts), health.register], [ADMIN, HEALTH])
         interceptor = self._interceptor(None, admin)
         self._listeners.append(
             listener("admin", config.admin.socket, _ADMIN_MODE, interceptor=interceptor)
@@ -187,41 +186,20 @@ class App:
             clock=time.monotonic,
         )
 
-    def _workload_services(self) -> Iterator[Register]:
-        config = self._config
-        evaluator = Evaluator(
+    def _parts(self) -> composition.Parts:
+        return composition.Parts(
+            self._config,
             self._keeper,
+            self._epochs,
             self._records,
-            DecisionReport(self._metrics, logs.get("decision"), logged=config.log.decisions),
-            clock=time.monotonic,
-            wall_clock=time.time,
-            max_lease_seconds=config.leases.max_seconds,
-            unsafe_answer_without_log=config.decision_log.unsafe_answer_without_log,
+            self._metrics,
+            self._operator,
         )
-        policy = PolicyServicer(
-            evaluator,
-            self._argument_parser(),
-            batch_size=config.limits.batch_size,
-            to_status=status.to_status,
-        )
-        identity = IdentityServicer(self._operator.tenant_of)
-        yield functools.partial(policy_service_pb2_grpc.add_PolicyServiceServicer_to_server, policy)
-        yield functools.partial(
-            identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, identity
-        )
-
-    def _admin_service(self) -> Register:
-        admin = AdminServicer(self._operator, self._argument_parser())
-        return functools.partial(admin_service_pb2_grpc.add_AdminServiceServicer_to_server, admin)
-
-    def _argument_parser(self) -> Parse:
-        limits = self._config.limits
-        bounds = ArgumentLimits(limits.arguments_bytes, limits.arguments_depth)
-        return functools.partial(parse_arguments, limits=bounds)
 
     def _publish_metrics(self) -> None:
         metrics, keeper = self._metrics, self._keeper
         metrics.calls_in_flight.set_function(self._admissions.in_flight)
+        metrics.epoch_followers.set_function(lambda: self._epochs.followers)
         metrics.connections.set_function(sockets.connections)
         metrics.listeners.set(len(self._listeners))
         limit = self._config.limits.connections

@@ -136,6 +136,10 @@ class PolicyError(ProblemsError):
     reason = "POLICY_INVALID"
 
 
+class CompilerError(PolicyError):
+    """Compiling failed, and not for what the source says: it may work the next time."""
+
+
 class ConfigError(ProblemsError):
     """The configuration was refused as a whole."""
 

@@ -1,7 +1,7 @@
 """One evaluator, many doors: every door gives the cases the same answers.
 
 A gateway asks a real daemon about each case's subject: through the Python client, alone
-and in a batch, and through the operator's Explain; and the command line asks some.
+and in a batch, over a stream, and through the operator's Explain; and the command line asks some.
 """
 
 import json
@@ -22,6 +22,8 @@ from governd._proto.governd.v1 import (
 )
 from governd.policy.cases import Case, CaseFile
 from governd_client import AsyncClient, Client, Decision, Question, Resource
+from governd_client._proto.governd.v1 import policy_service_pb2 as client_pb2
+from governd_client._proto.governd.v1 import policy_service_pb2_grpc as client_pb2_grpc
 from tests.integration.daemon_process import DaemonProcess, executable, prepare
 
 FOLDER = Path(__file__).parent / "policy"
@@ -104,6 +106,19 @@ async def test_the_asynchronous_client_s_batch_gives_every_case_its_answer(
     socket = str(daemon.sockets["gateway"])
     async with AsyncClient(socket, supported_obligations=OBLIGATIONS) as client:
         assert not differences(await client.evaluate_batch([asked(case) for case in CASES]))
+
+
+def test_a_stream_gives_every_case_its_answer(daemon: DaemonProcess) -> None:
+    questions = [
+        client_pb2.StreamedQuestion(correlation_id=number, request=asked(case).to_proto())
+        for number, case in enumerate(CASES)
+    ]
+    with grpc.insecure_channel(daemon.target("gateway")) as channel:
+        stub = client_pb2_grpc.PolicyServiceStub(channel)
+        messages = iter([client_pb2.EvaluateStreamRequest(questions=questions)])
+        (response,) = stub.EvaluateStream(messages, timeout=10)
+    answers = sorted(response.answers, key=lambda one: one.correlation_id)
+    assert not differences([Decision.from_proto(one.evaluation, OBLIGATIONS) for one in answers])
 
 
 def test_explain_gives_every_case_its_answer(daemon: DaemonProcess) -> None:

@@ -56,7 +56,8 @@ def converted(
     defaults: policy_service_pb2.EvaluateBatchRequest | None = None,
 ) -> Question | None:
     try:
-        return convert.question(request, CALLER, parse, defaults)
+        asked = request if defaults is None else convert.filled(request, defaults)
+        return convert.question(asked, CALLER, parse)
     except RequestError as error:
         assert any(error.field.startswith(field) for field in FIELDS), error.field
         assert str(error)

@@ -17,6 +17,7 @@ import grpc
 import pytest
 
 from governd._proto.governd.v1 import policy_service_pb2, policy_service_pb2_grpc, types_pb2
+from governd_client import Client
 from tests import parts
 from tests.integration.daemon_process import LISTENERS, ROOT, DaemonProcess, StartGovernd
 
@@ -169,3 +170,26 @@ def test_a_real_prometheus_scrapes_and_checks_the_metrics_and_evaluates_the_rule
             time.sleep(0.2)
             groups = query(port, "rules")["groups"]
         assert {rule["state"] for rule in groups[0]["rules"]} == {"inactive"}
+
+
+@pytest.mark.req("sm-5")
+def test_a_real_prometheus_knows_how_long_answers_took_in_the_client(
+    governd: StartGovernd, tmp_path: Path
+) -> None:
+    """From a real client: asked once, leased from then on, reported when it closes."""
+    daemon = governd(METRICS)
+    with Client(str(daemon.sockets["reader"])) as client:
+        asked = [client.evaluate("tools/list", ("mcp_server", "git")) for _ in range(2)]
+        while not asked[-1].leased:
+            asked.append(client.evaluate("tools/list", ("mcp_server", "git")))
+        leased = sum(one.leased for one in asked)
+    name = "governd_client_answer_duration_seconds"
+    with running_prometheus(tmp_path, metrics_port(daemon)) as port:
+        counts = query(port, "query", query=f"{name}_count")["result"]
+        found = {one["metric"]["path"]: int(one["value"][1]) for one in counts}
+        assert found == {"unary": len(asked) - leased, "lease": leased}
+        median = query(
+            port, "query", query=f'histogram_quantile(0.5, {name}_bucket{{path="lease"}})'
+        )
+        assert float(median["result"][0]["value"][1]) < float("inf")
+        assert query(port, "query", query="governd_lease_uses_total")["result"]

@@ -83,7 +83,7 @@ def ask_often(client: Client) -> None:
 
 def test_a_used_up_rate_says_when_to_come_back(governd: StartGovernd) -> None:
     daemon = governd("[limits]\nburst = 40\ncalls_per_second = 0.5")
-    with Client(str(daemon.sockets["writer"])) as client:
+    with Client(str(daemon.sockets["writer"]), leases=False) as client:
         with pytest.raises(LimitExceededError) as raised:
             ask_often(client)
         assert 0 < (raised.value.retry_after or 0) <= 2

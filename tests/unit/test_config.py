@@ -46,7 +46,7 @@ def test_the_trust_domain_alone_is_enough() -> None:
     assert config.listener == ()
     assert config.policy.directory is None
     assert config.limits.message_bytes == 262_144
-    assert config.leases.max_seconds == 0
+    assert config.leases.max_seconds == 5
     assert config.metrics.endpoint == ("127.0.0.1", 9464)
 
 

@@ -2,7 +2,7 @@
 
 from structlog.typing import FilteringBoundLogger
 
-from governd.application.evaluate import Answer
+from governd.application.answer import Answer
 from governd.observability.metrics import Metrics
 
 
@@ -21,7 +21,7 @@ class DecisionReport:
         decision = answer.decision
         self._metrics.decided(
             allow=decision.allowed,
-            code=decision.code.name.lower(),
+            code=decision.code.name,
             action=answer.question.action,
             seconds=answer.latency_seconds,
         )

@@ -2,73 +2,24 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
+from governd.application.answer import Answer
 from governd.application.call import Call
-from governd.application.sync_policy import PolicyKeeper
+from governd.application.decision_lines import DecisionLines
+from governd.application.sync_policy import PolicyKeeper, PolicyState
 from governd.audit.ports import DecisionLog
-from governd.audit.record import DecisionRecord
 from governd.errors import DecisionLogError
-from governd.identity import Caller
 from governd.observability.trace import TraceContext
-from governd.policy.decision import Decision, DecisionCode, PolicyInfo
-from governd.policy.engine import decide
+from governd.policy.decision import Decision, DecisionCode
+from governd.policy.engine import judge
+from governd.policy.memo import Memo
 from governd.policy.question import Question
 from governd.policy.subject import check_subject
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answered question.
-
-    Attributes:
-        decision_id: Of its record.
-        time: When it was decided, in seconds since the epoch.
-        caller: Who asked.
-        question: What was asked.
-        decision: What was decided.
-        policy: What decided.
-        latency_seconds: From the parsed question to the decision.
-        trace: The caller's trace context.
-    """
-
-    decision_id: str
-    time: float
-    caller: Caller
-    question: Question
-    decision: Decision
-    policy: PolicyInfo
-    latency_seconds: float
-    trace: TraceContext | None = None
-
-    def record(self) -> DecisionRecord:
-        """What is kept of it."""
-        question, decision, policy = self.question, self.decision, self.policy
-        return DecisionRecord(
-            decision_id=self.decision_id,
-            time=self.time,
-            caller=self.caller,
-            subject=question.subject,
-            asserted_by=question.asserted_by,
-            action=question.action,
-            resource_type=question.resource.type,
-            resource_id=question.resource.id,
-            arguments_digest=question.arguments.digest,
-            allowed=decision.allowed,
-            code=decision.code.name,
-            reasons=decision.reasons,
-            obligations=tuple(one.type for one in decision.obligations),
-            lease_seconds=decision.lease_seconds,
-            shadow=decision.shadow.reasons if decision.shadow else None,
-            policy_digest=policy.digest,
-            bundle_version=policy.bundle_version,
-            epoch=policy.epoch,
-            age_seconds=policy.age_seconds,
-            latency_seconds=self.latency_seconds,
-            trace_id=self.trace.trace_id if self.trace else "",
-            span_id=self.trace.parent_span_id if self.trace else "",
-        )
+_ID_BLOCK = 64
+_NO_POLICY = Decision(DecisionCode.NO_POLICY)
 
 
 class DecisionObserver(Protocol):
@@ -111,6 +62,9 @@ class Evaluator:
         self._wall_clock = wall_clock
         self._max_lease = max_lease_seconds
         self._unsafe = unsafe_answer_without_log
+        self._memo = Memo()
+        self._lines = DecisionLines()
+        self._ids: list[str] = []
 
     async def evaluate(self, call: Call, question: Question) -> Answer:
         """Answers one question.
@@ -120,39 +74,61 @@ class Evaluator:
         """
         return (await self.put_on_record([self.decide(call, question)]))[0]
 
-    def decide(self, call: Call, question: Question) -> Answer:
+    def decide(self, call: Call, question: Question, trace: TraceContext | None = None) -> Answer:
         """Decides; what comes of it must be put on record before it is answered.
+
+        Args:
+            call: In which it is asked.
+            question: What is asked.
+            trace: The question's own trace context, where it has one.
 
         Raises:
             SubjectError: The subject is not the caller's to name.
         """
         start = self._clock()
         state = self._keeper.state
-        check_subject(state.policy, question)
+        if question.asserted_by is not None:
+            check_subject(state.policy, question)
         info = state.info(start)
-        decision = Decision(DecisionCode.NO_POLICY)
-        if state.policy is not None:
-            decision = decide(
-                state.policy,
-                question,
-                age_seconds=info.age_seconds,
-                max_lease_seconds=self._max_lease,
-            )
+        decision = self._decision(state, question, start, info.age_seconds)
         return Answer(
-            decision_id=secrets.token_hex(16),
+            decision_id=self._next_id(),
             time=self._wall_clock(),
             caller=call.workload,
             question=question,
             decision=decision,
             policy=info,
             latency_seconds=self._clock() - start,
-            trace=call.trace,
+            trace=trace or call.trace,
         )
+
+    def _decision(
+        self, state: PolicyState, question: Question, now: float, age_seconds: float
+    ) -> Decision:
+        if state.policy is None:
+            return _NO_POLICY
+        verdict = self._memo.find(state.epoch, question, now=now, age_seconds=age_seconds)
+        if verdict is None:
+            verdict = judge(
+                state.policy,
+                question,
+                age_seconds=age_seconds,
+                max_lease_seconds=self._max_lease,
+            )
+            self._memo.keep(state.epoch, question, verdict, now=now)
+        return verdict.at(age_seconds)
+
+    def _next_id(self) -> str:
+        """An id that nobody can guess; drawn in blocks, because each draw is a system call."""
+        if not self._ids:
+            block = secrets.token_hex(16 * _ID_BLOCK)
+            self._ids = [block[i : i + 32] for i in range(0, len(block), 32)]
+        return self._ids.pop()
 
     async def put_on_record(self, answers: Sequence[Answer]) -> Sequence[Answer]:
         """Writes decisions to the log; what is not on record is not permitted."""
         try:
-            await self._log.append([answer.record().encode() for answer in answers])
+            await self._log.append([self._lines.line(answer) for answer in answers])
         except DecisionLogError:
             answers = [self._without_log(answer) for answer in answers]
         for answer in answers:
@@ -161,7 +137,10 @@ class Evaluator:
 
     def _without_log(self, answer: Answer) -> Answer:
         decision = answer.decision
-        if not decision.allowed or (self._unsafe and not decision.destructive):
+        if not decision.allowed:
             return answer
+        if self._unsafe and not decision.destructive:
+            # No record, no lease: one would stand for many uses.
+            return replace(answer, decision=replace(decision, lease_seconds=0.0))
         refused = Decision(DecisionCode.LOG_UNAVAILABLE, destructive=decision.destructive)
         return replace(answer, decision=refused)

@@ -1,24 +1,24 @@
 """Keeps the policy in force the newest that is good.
 
-Watches the source, reads and compiles a change outside the event loop, and swaps it in
-with one assignment. A source that is refused or away leaves the last good policy in
-force, and its age grows.
+Watches the source, reads a change outside the event loop, has it compiled, and swaps it in
+with one assignment. A source that is refused or away, or that the compiler trips over,
+leaves the last good policy in force, and its age grows.
 """
 
 import asyncio
 import contextlib
+import math
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from governd.errors import PolicyError, Problem
-from governd.policy.compiler import CompiledPolicy, compile_policy
+from governd.application.ports import PolicyCompilerPort
+from governd.errors import CompilerError, PolicyError, Problem
+from governd.policy.compiled import CompiledPolicy
 from governd.policy.decision import PolicyInfo
 from governd.policy.ports import PolicySourcePort
-from governd.policy.source import read_source
 
-_Result = TypeVar("_Result")
+_LONGEST_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,8 @@ class PolicyKeeper:
     def __init__(
         self,
         source: PolicySourcePort | None,
+        compiler: PolicyCompilerPort,
         *,
-        base_schema: str,
-        base_policy: str,
         clock: Callable[[], float],
         on_load: Callable[[PolicyState], None],
     ) -> None:
@@ -65,19 +64,19 @@ class PolicyKeeper:
 
         Args:
             source: Where policy comes from; ``None`` denies everything.
-            base_schema: The text of governd's schema.
-            base_policy: The text of governd's base policy.
+            compiler: Makes a policy of its files.
             clock: Monotonic seconds.
             on_load: Told of each new state that the source led to.
         """
         self._source = source
-        self._base_schema = base_schema
-        self._base_policy = base_policy
+        self._compiler = compiler
         self._clock = clock
         self._on_load = on_load
         self._boot = secrets.token_hex(8)
         self._counter = 0
         self._signature: object = None
+        self._failures = 0
+        self._not_before = -math.inf
         self._loading = asyncio.Lock()
         missing = () if source else (Problem("policy", 0, "no policy source is configured"),)
         self.state = PolicyState(None, self._epoch(), clock(), missing)
@@ -108,31 +107,52 @@ class PolicyKeeper:
     async def _check(self, source: PolicySourcePort) -> None:
         before = self._clock()
         try:
-            signature = await asyncio.to_thread(_guarded, source.signature)
+            with _refused():
+                signature = await asyncio.to_thread(source.signature)
         except PolicyError as error:
             self._signature = None  # when it is back, it is read again
             self._refuse(error)
             return
-        if signature != self._signature:
+        if signature != self._signature and before >= self._not_before:
             with contextlib.suppress(PolicyError):  # kept in the state and reported by it
                 await self._take(source)
-        elif not self.state.problems:
+        elif signature == self._signature and not self.state.problems:
             self.state = replace(self.state, verified=before)
 
     async def _take(self, source: PolicySourcePort) -> bool:
-        before, self._signature = self._clock(), None  # until it is read
+        # Whatever ends this before it is judged, a caller's deadline too: it is read again.
+        before, self._signature, read = self._clock(), None, None
         try:
-            signature, files = await asyncio.to_thread(_guarded, source.read)
-            # Remembered before it is judged: a refused state is not read again each second.
-            self._signature = signature
-            policy = await asyncio.to_thread(_guarded, lambda: self._compile(files))
+            with _refused():
+                read, files = await asyncio.to_thread(source.read)
+                policy = await self._compile(files)
         except PolicyError as error:
+            # A refused state is not read again each second; what failed is tried again.
+            if isinstance(error, CompilerError):
+                self._put_off()
+            else:
+                self._signature = read
             self._refuse(error)
             raise
-        return self._accept(policy, before)
+        self._signature, self._failures = read, 0
+        old = self.state.policy
+        changed = self._accept(policy, before)
+        for _ in old.forget() if changed and old else ():
+            await asyncio.sleep(0)
+        return changed
 
-    def _compile(self, files: Mapping[str, bytes]) -> CompiledPolicy:
-        return compile_policy(read_source(files, self._base_policy), self._base_schema)
+    def _put_off(self) -> None:
+        """Tries again by itself, later each time."""
+        self._failures += 1
+        self._not_before = self._clock() + min(_LONGEST_WAIT_SECONDS, 2.0**self._failures)
+
+    async def _compile(self, files: Mapping[str, bytes]) -> CompiledPolicy:
+        """The policy in the files: the one in force, where they are still the same."""
+        digest = await asyncio.to_thread(self._compiler.digest, files)
+        current = self.state.policy
+        if current is not None and current.digest == digest:
+            return current
+        return await self._compiler.compile(files)
 
     def _accept(self, policy: CompiledPolicy, verified: float) -> bool:
         current = self.state.policy
@@ -156,14 +176,14 @@ class PolicyKeeper:
         return f"{self._boot}-{self._counter}"
 
 
-def _guarded(step: Callable[[], _Result]) -> _Result:
+@contextlib.contextmanager
+def _refused() -> Iterator[None]:
     """Refuses a source on which a step fails in a way that nobody foresaw.
 
-    Whatever a source trips over, in Cedar for example, must not take the last good
-    policy down with it.
+    Whatever a source trips over must not take the last good policy down with it.
     """
     try:
-        return step()
+        yield
     except PolicyError:
         raise
     except Exception as error:

@@ -1,34 +1,100 @@
-"""The record of one decision.
+"""Records of what was decided and of what became of it.
 
-One JSON object a line. Arguments appear as a digest only: payload stays out, and
-secrets with it.
+One JSON object a line, with ``kind`` saying what it is. Arguments appear as a digest only:
+payload stays out, and secrets with it. Of a decision's record the parts that many have in
+common are put together once: writing records is much of what a decision costs.
 """
 
+import functools
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from governd.identity import Caller, SpiffeId
-
 FORMAT = 1
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
+_JSON = json.JSONEncoder(separators=(",", ":")).encode
+_CACHED_PARTS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionRecord:
-    """What is kept of a decision.
+def decision_record(
+    decision_id: str,
+    time: float,
+    fixed: str,
+    *,
+    age_seconds: float,
+    latency_seconds: float,
+    trace: tuple[str, str] | None = None,
+) -> bytes:
+    """The record of one decision, without its line end.
 
-    Attributes:
-        decision_id: Also in the answer.
+    Args:
+        decision_id: Also in the answer: hex digits.
         time: Seconds since the epoch.
-        caller: Who asked, and how that was established.
-        subject: Who it was about.
+        fixed: As ``fixed_part`` writes it.
+        age_seconds: Of the policy.
+        latency_seconds: From the parsed question to the decision.
+        trace: Ids of the caller's trace and span, hex digits.
+    """
+    ids = f'"{trace[0]}","span_id":"{trace[1]}"' if trace else 'null,"span_id":null'
+    return (
+        f'{{"format":{FORMAT},"kind":"decision","decision_id":"{decision_id}",'
+        f'"time":"{_timestamp(time)}",{fixed},"age_seconds":{age_seconds:.3f}}},'
+        f'"latency_us":{latency_seconds * 1e6:.0f},"trace_id":{ids}}}'
+    ).encode()
+
+
+def fixed_part(asked: str, arguments_digest: str, decided: str, policy: str) -> str:
+    """All of a record that is the same when the same is asked and answered again.
+
+    Args:
+        asked: As ``asked_part`` writes it.
+        arguments_digest: ``sha-256:<hex>`` of the arguments; ``""`` for none.
+        decided: As ``decided_part`` writes it.
+        policy: As ``policy_part`` writes it.
+    """
+    digest = f'"{arguments_digest}"' if arguments_digest else "null"
+    return f'{asked},"arguments_digest":{digest},{decided},"policy":{{{policy}'
+
+
+@functools.lru_cache(_CACHED_PARTS)
+def asked_part(
+    caller: str, attestation: str, asserted_by: str | None, names: tuple[str, str, str, str]
+) -> str:
+    """Who asked for what.
+
+    Args:
+        caller: SPIFFE ID of who asked.
+        attestation: How that was established.
         asserted_by: The caller that named the subject; ``None`` where it asked about
             itself.
-        action: What was asked for.
-        resource_type: What it was to be done to.
-        resource_id: Which one.
-        arguments_digest: ``sha-256:<hex>`` of the arguments; ``""`` for none.
+        names: SPIFFE ID of who it was about, what was asked for, type and id of what it
+            was to be done to.
+    """
+    subject, action, resource_type, resource_id = names
+    return _members(
+        {
+            "caller": caller,
+            "attestation": attestation,
+            "subject": subject,
+            "asserted_by": asserted_by,
+            "action": action,
+            "resource": {"type": resource_type, "id": resource_id},
+        }
+    )
+
+
+@functools.lru_cache(_CACHED_PARTS)
+def decided_part(
+    *,
+    allowed: bool,
+    code: str,
+    reasons: tuple[str, ...],
+    obligations: tuple[str, ...],
+    lease_seconds: float,
+    shadow: tuple[str, ...] | None,
+) -> str:
+    """What was decided.
+
+    Args:
         allowed: The decision.
         code: Why, for programs.
         reasons: Ids of the determining policies.
@@ -36,66 +102,58 @@ class DecisionRecord:
         lease_seconds: How long the answer may be reused; 0 for not at all.
         shadow: Policies that would have changed the decision if they were not in shadow
             mode; ``None`` where none would.
-        policy_digest: Which policy decided.
-        bundle_version: Its number.
-        epoch: Of the decision.
-        age_seconds: Of the policy.
-        latency_seconds: From the parsed question to the decision.
-        trace_id: Of the caller's trace; ``""`` for none.
-        span_id: Of the caller's span; ``""`` for none.
     """
+    return _members(
+        {
+            "decision": allowed,
+            "code": code,
+            "reasons": reasons,
+            "obligations": obligations,
+            "lease_seconds": lease_seconds,
+            "shadow": shadow,
+        }
+    )
 
-    decision_id: str
-    time: float
-    caller: Caller
-    subject: SpiffeId
-    asserted_by: SpiffeId | None
-    action: str
-    resource_type: str
-    resource_id: str
-    arguments_digest: str
-    allowed: bool
-    code: str
-    reasons: tuple[str, ...]
-    obligations: tuple[str, ...]
-    lease_seconds: float
-    shadow: tuple[str, ...] | None
-    policy_digest: str
-    bundle_version: int
-    epoch: str
-    age_seconds: float
-    latency_seconds: float
-    trace_id: str = ""
-    span_id: str = ""
 
-    def encode(self) -> bytes:
-        """One line of JSON, without its line end."""
-        return _ENCODER.encode(
-            {
-                "format": FORMAT,
-                "decision_id": self.decision_id,
-                "time": datetime.fromtimestamp(self.time, UTC).isoformat(timespec="microseconds"),
-                "caller": str(self.caller.spiffe_id),
-                "attestation": self.caller.attestation.value,
-                "subject": str(self.subject),
-                "asserted_by": str(self.asserted_by) if self.asserted_by else None,
-                "action": self.action,
-                "resource": {"type": self.resource_type, "id": self.resource_id},
-                "arguments_digest": self.arguments_digest or None,
-                "decision": self.allowed,
-                "code": self.code,
-                "reasons": self.reasons,
-                "obligations": self.obligations,
-                "lease_seconds": self.lease_seconds,
-                "shadow": self.shadow,
-                "policy": {
-                    "digest": self.policy_digest,
-                    "bundle_version": self.bundle_version,
-                    "epoch": self.epoch,
-                    "age_seconds": round(self.age_seconds, 3),
-                },
-                "latency_us": round(self.latency_seconds * 1e6),
-                "trace_id": self.trace_id or None,
-                "span_id": self.span_id or None,
-            }
-        ).encode()
+@functools.lru_cache(_CACHED_PARTS)
+def policy_part(digest: str, bundle_version: int, epoch: str) -> str:
+    """Which policy decided; its age differs from record to record."""
+    return _members({"digest": digest, "bundle_version": bundle_version, "epoch": epoch})
+
+
+def report_record(
+    kind: str, *, time: float, caller: str, attestation: str, said: Mapping[str, object]
+) -> bytes:
+    """The record of what a caller reported, without its line end.
+
+    Args:
+        kind: ``outcome`` or ``lease_use``.
+        time: When it was reported, in seconds since the epoch.
+        caller: SPIFFE ID of who reported it; only its word stands for the rest.
+        attestation: How that was established.
+        said: What it said.
+    """
+    members = {
+        "format": FORMAT,
+        "kind": kind,
+        "time": _timestamp(time),
+        "caller": caller,
+        "attestation": attestation,
+        **said,
+    }
+    return _JSON(members).encode()
+
+
+def _members(value: Mapping[str, object]) -> str:
+    """The members of an object, without its braces."""
+    return _JSON(value)[1:-1]
+
+
+def _timestamp(seconds: float) -> str:
+    micros = round(seconds * 1e6)
+    return f"{_second(micros // 1_000_000)}.{micros % 1_000_000:06d}+00:00"
+
+
+@functools.lru_cache(2)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

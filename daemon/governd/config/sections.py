@@ -117,8 +117,8 @@ class Limits(_Section):
 class Leases(_Section):
     """How long a caller may reuse an answer."""
 
-    max_seconds: float = Field(0.0, ge=0, le=60)
-    """0: no answer may be reused."""
+    max_seconds: float = Field(5.0, ge=0, le=60)
+    """The longest; 0: no answer may be reused."""
 
 
 class Metrics(_Section):

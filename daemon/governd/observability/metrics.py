@@ -22,8 +22,10 @@ import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import ThreadingWSGIServer
 
+from governd.audit.report import Report
 from governd.observability import names
 from governd.observability.names import OTHER, Metric
+from governd.observability.plain import PlainCounter, PlainHistogram
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -44,8 +46,8 @@ class Metrics:
         policy_policies: Policies in force.
         policy_ready: 1 while a policy is in force.
         policy_last_success: Seconds since 1970.
-        decision_log_records: Records written.
         decision_log_failures: Writes and syncs that failed.
+        epoch_followers: Give it a function.
         ready: 1 while the health service says SERVING.
     """
 
@@ -68,6 +70,7 @@ class Metrics:
         self._make_decisions()
         self._make_policy()
         self._gauge(names.BUILD_INFO).labels(version).set(1)
+        self._make_reports()
         self._unsafe_settings = self._gauge(names.UNSAFE_SETTINGS)
         self.ready = self._gauge(names.READY)
 
@@ -82,10 +85,13 @@ class Metrics:
         self.listeners = self._gauge(names.LISTENERS)
 
     def _make_decisions(self) -> None:
-        self._decisions = self._counter(names.DECISIONS)
-        self._decision_duration = self._histogram(names.DECISION_DURATION)
-        self._decision_children: dict[tuple[bool, str, str], Counter] = {}
-        self.decision_log_records = self._counter(names.DECISION_LOG_RECORDS)
+        self._decisions = PlainCounter(names.DECISIONS, _decision_labels)
+        self._decision_duration = PlainHistogram(names.DECISION_DURATION)
+        self.registry.register(self._decisions)
+        self.registry.register(self._decision_duration)
+        self._records = PlainCounter(names.DECISION_LOG_RECORDS, lambda _: [])
+        self._records.counts[()] = 0
+        self.registry.register(self._records)
         self.decision_log_failures = self._counter(names.DECISION_LOG_FAILURES)
 
     def _make_policy(self) -> None:
@@ -94,6 +100,21 @@ class Metrics:
         self.policy_policies = self._gauge(names.POLICY_POLICIES)
         self.policy_ready = self._gauge(names.POLICY_READY)
         self.policy_last_success = self._gauge(names.POLICY_LAST_SUCCESS)
+
+    def _make_reports(self) -> None:
+        self._outcomes = self._counter(names.OUTCOMES)
+        self._lease_uses = self._counter(names.LEASE_USES)
+        self._answers = PlainHistogram(names.CLIENT_ANSWER_DURATION)
+        self.registry.register(self._answers)
+        self.epoch_followers = self._gauge(names.EPOCH_FOLLOWERS)
+
+    def reported(self, report: Report) -> None:
+        """Counts what a caller reports."""
+        for outcome in report.outcomes:
+            self._outcomes.labels(outcome.outcome).inc()
+        self._lease_uses.inc(sum(one.uses for one in report.lease_uses))
+        for one in report.latencies:
+            self._answers.add(one.path, one.counts, one.seconds)
 
     def call_ended(self, method: str, code: str, seconds: float) -> None:
         """Counts a call.
@@ -119,17 +140,18 @@ class Metrics:
 
         Args:
             allow: Whether it permits.
-            code: Its DecisionCode, in lower case without the prefix.
+            code: Its DecisionCode, without the prefix.
             action: The action asked about, whatever the caller called it.
             seconds: How long it took.
         """
         key = (allow, code, action if action in self._actions else OTHER)
-        child = self._decision_children.get(key)
-        if child is None:
-            child = self._decisions.labels("allow" if allow else "deny", key[1], key[2])
-            self._decision_children[key] = child
-        child.inc()
+        counts = self._decisions.counts
+        counts[key] = counts.get(key, 0) + 1
         self._decision_duration.observe(seconds)
+
+    def records_written(self, count: int) -> None:
+        """Counts records that were written to the decision log."""
+        self._records.counts[()] += count
 
     def policy_load(self, outcome: str) -> None:
         """Counts an attempt to load the policy source."""
@@ -151,6 +173,11 @@ class Metrics:
         return Histogram(
             metric.name, metric.help, labels, registry=self.registry, buckets=metric.buckets
         )
+
+
+def _decision_labels(key: tuple[object, ...]) -> list[str]:
+    allow, code, action = key
+    return ["allow" if allow else "deny", str(code).lower(), str(action)]
 
 
 class MetricsServer:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
+from governd.audit.report import LATENCY_BOUNDS
+
 OTHER = "other"
 """Value of a label for anything that is not on the label's list."""
 
@@ -82,11 +84,7 @@ REFUSALS = Metric(
     "Calls refused with an error, by reason. A deny is not a refusal.",
     {"reason": "an ErrorReason of the API"},
 )
-CALLS_IN_FLIGHT = Metric(
-    "governd_calls_in_flight",
-    Kind.GAUGE,
-    "Calls and streams being served.",
-)
+CALLS_IN_FLIGHT = Metric("governd_calls_in_flight", Kind.GAUGE, "Calls and streams being served.")
 LISTENERS = Metric("governd_listeners", Kind.GAUGE, "Open listeners.")
 CONNECTIONS = Metric(
     "governd_connections",
@@ -137,6 +135,27 @@ DECISION_LOG_FAILURES = Metric(
     "Writes to the decision log, or syncs of it, that failed. While that lasts decisions "
     "are denies, unless `unsafe_answer_without_log` is on.",
 )
+OUTCOMES = Metric(
+    "governd_outcomes_total",
+    Kind.COUNTER,
+    "What became of permits, as callers report it.",
+    {"outcome": "`succeeded`, `failed` or `not_attempted`"},
+)
+LEASE_USES = Metric(
+    "governd_lease_uses_total", Kind.COUNTER, "Uses of leased answers, as callers report them."
+)
+CLIENT_ANSWER_DURATION = Metric(
+    "governd_client_answer_duration_seconds",
+    Kind.HISTOGRAM,
+    "How long answers took in the code of clients, as they report it.",
+    {"path": "how the answer came: `unary`, `stream`, or `lease`, for which nobody was asked"},
+    buckets=LATENCY_BOUNDS,
+)
+EPOCH_FOLLOWERS = Metric(
+    "governd_epoch_followers",
+    Kind.GAUGE,
+    "WatchEpoch streams that are open: clients that may reuse leased answers.",
+)
 UNSAFE_SETTINGS = Metric(
     "governd_unsafe_settings",
     Kind.GAUGE,
@@ -168,6 +187,10 @@ METRICS = (
     POLICY_LAST_SUCCESS,
     DECISION_LOG_RECORDS,
     DECISION_LOG_FAILURES,
+    OUTCOMES,
+    LEASE_USES,
+    CLIENT_ANSWER_DURATION,
+    EPOCH_FOLLOWERS,
     UNSAFE_SETTINGS,
     BUILD_INFO,
     READY,

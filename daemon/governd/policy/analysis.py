@@ -13,10 +13,10 @@ from typing import Any
 
 import cedarpy
 
-from governd.policy.bundle import PolicyRecord
-from governd.policy.compiler import CompiledPolicy
+from governd.policy.compiled import CompiledPolicy
 from governd.policy.decision import Decision
 from governd.policy.engine import decide
+from governd.policy.filed import FiledPolicy
 from governd.policy.inquiry import Inquiry, Refusal, translate
 from governd.policy.parameters import quote
 from governd.policy.question import Question
@@ -36,7 +36,7 @@ class Explanation:
         error: The engine's words where the policy failed.
     """
 
-    policy: PolicyRecord
+    policy: FiledPolicy
     applied: bool
     first_false: str = ""
     error: str = ""
@@ -68,10 +68,10 @@ def explain(policy: CompiledPolicy, question: Question, *, age_seconds: float) -
     """
     decision = decide(policy, question, age_seconds=age_seconds)
     try:
-        inquiry = translate(policy, question)
+        inquiry = translate(policy, question, whole=True)
     except Refusal:
         return ExplainedDecision(decision)
-    candidates = [one for one in policy.policies.values() if inquiry.key.counts(one)]
+    candidates = [one for one in policy.policies.values() if inquiry.asked.key.counts(one)]
     explanations = [_explain(policy, inquiry, record) for record in candidates]
     explanations.sort(key=lambda item: _rank(item, decision))
     return ExplainedDecision(decision, tuple(explanations), inquiry.undeclared)
@@ -87,8 +87,8 @@ def _rank(item: Explanation, decision: Decision) -> tuple[bool, bool, bool, bool
     )
 
 
-def _explain(policy: CompiledPolicy, inquiry: Inquiry, record: PolicyRecord) -> Explanation:
-    for part in _parts(record.est):
+def _explain(policy: CompiledPolicy, inquiry: Inquiry, record: FiledPolicy) -> Explanation:
+    for part in _parts(policy.policies.est(record.id)):
         held, error = _holds(policy, inquiry, part)
         if error:
             return Explanation(record, applied=False, error=error)
@@ -141,7 +141,7 @@ def _operands(body: Mapping[str, Any], operator: str) -> Iterator[Mapping[str, A
 def _holds(policy: CompiledPolicy, inquiry: Inquiry, part: _Part) -> tuple[bool, str]:
     handle = cedarpy.PolicySet.from_json_str(part.policies())
     result = cedarpy.is_authorized(
-        inquiry.request(), handle, inquiry.part.entities, schema=policy.schema
+        inquiry.request(), handle, inquiry.asked.part.entities, schema=policy.schema
     )
     errors = result.diagnostics.errors
     return result.allowed, errors[0].partition("`: ")[2] if errors else ""

@@ -83,13 +83,7 @@ def parse_arguments(text: bytes, limits: ArgumentLimits) -> Arguments:
 
 def _load(text: bytes, limits: ArgumentLimits) -> object:
     try:
-        return json.loads(
-            text.decode("utf-8"),
-            object_pairs_hook=_object,
-            parse_int=_integer,
-            parse_float=_number,
-            parse_constant=_constant,
-        )
+        return _DECODER.decode(text.decode("utf-8"))
     except UnicodeDecodeError:
         _refuse("is not valid UTF-8")
     except RecursionError:
@@ -132,6 +126,14 @@ def _number(text: str) -> Decimal:
 
 def _constant(text: str) -> NoReturn:
     _refuse(f"has {text}, which is not a number in JSON")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_int=_integer,
+    parse_float=_number,
+    parse_constant=_constant,
+)
 
 
 def _clean(value: dict[str, object], path: str, depth: int) -> dict[str, Value]:

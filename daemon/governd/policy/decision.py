@@ -6,6 +6,7 @@ Values only; how they come about is in ``engine``.
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 class DecisionCode(enum.Enum):
@@ -77,8 +78,7 @@ class Decision:
         return self.code is DecisionCode.PERMITTED
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyInfo:
+class PolicyInfo(NamedTuple):
     """Which policy decided.
 
     Attributes:

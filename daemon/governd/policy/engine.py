@@ -8,14 +8,16 @@ is recorded of its answer.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cedarpy
 
+from governd.policy.asked import Asked, Outcome
 from governd.policy.compiler import CompiledPolicy
 from governd.policy.decision import Decision, DecisionCode, ShadowOutcome
 from governd.policy.inquiry import Inquiry, Refusal, translate
 from governd.policy.question import Question
+from governd.policy.verdict import Verdict, between
 
 _FAILED_POLICY = re.compile(r"policy `([^`]*)`")
 _NO_SUCH_REQUEST = "failed to build request"
@@ -32,41 +34,69 @@ def decide(
         age_seconds: How long ago the policy was last verified to be the newest.
         max_lease_seconds: The longest that an answer may be reused.
     """
+    verdict = judge(policy, question, age_seconds=age_seconds, max_lease_seconds=max_lease_seconds)
+    return verdict.at(age_seconds)
+
+
+def judge(
+    policy: CompiledPolicy, question: Question, *, age_seconds: float, max_lease_seconds: float = 0
+) -> Verdict:
+    """Answers a question as ``decide`` does, and says for which ages that is the answer."""
     try:
         inquiry = translate(policy, question)
     except Refusal as refusal:
-        return Decision(refusal.code)
-    enforced, everything = _ask_all(policy, inquiry)
+        return Verdict(Decision(refusal.code))
+    asked = inquiry.asked
+    verdict = asked.seen.get((inquiry.context, max_lease_seconds))
+    if verdict is None or not verdict.holds(age_seconds):
+        outcomes = _ask_all(policy, inquiry)
+        verdict = _ruling(policy, asked, outcomes, age_seconds, max_lease_seconds)
+        asked.keep_seen(inquiry.context, max_lease_seconds, verdict)
+    return verdict
+
+
+def _ruling(
+    policy: CompiledPolicy,
+    asked: Asked,
+    outcomes: tuple[Outcome, Outcome],
+    age_seconds: float,
+    longest: float,
+) -> Verdict:
+    """What follows of outcomes; mostly they are as for the question before."""
+    key = (*outcomes, longest)
+    verdict = asked.ruled.get(key)
+    if verdict is None or not verdict.holds(age_seconds):
+        verdict = _verdict(policy, asked, outcomes, age_seconds, longest)
+        asked.keep_ruled(key, verdict)
+    return verdict
+
+
+def _verdict(
+    policy: CompiledPolicy,
+    asked: Asked,
+    outcomes: tuple[Outcome, Outcome],
+    age_seconds: float,
+    longest: float,
+) -> Verdict:
+    enforced, everything = outcomes
     decision = _judge(policy, enforced, age_seconds)
-    return replace(
+    decision = replace(
         decision,
         shadow=_shadow(decision, _judge(policy, everything, age_seconds)),
-        lease_seconds=_lease(policy, decision, inquiry, age_seconds, max_lease_seconds),
-        destructive=inquiry.destructive,
+        lease_seconds=longest if _may_be_leased(policy, decision, asked) else 0.0,
+        destructive=asked.destructive,
     )
+    names = {name for outcome in outcomes if outcome.allowed for name in outcome.reasons}
+    limits = (policy.policies[name].traits.max_staleness for name in names)
+    return between(decision, (one for one in limits if one is not None), age_seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """What Cedar says.
-
-    Attributes:
-        allowed: Its decision.
-        reasons: Ids of the determining policies.
-        errors: What failed; the decision is worth nothing then.
-    """
-
-    allowed: bool
-    reasons: tuple[str, ...]
-    errors: tuple[str, ...] = ()
-
-
-def _ask_all(policy: CompiledPolicy, inquiry: Inquiry) -> tuple[_Outcome, _Outcome]:
+def _ask_all(policy: CompiledPolicy, inquiry: Inquiry) -> tuple[Outcome, Outcome]:
     """The outcome of what is enforced, and the one with shadow policies in force, too.
 
     Mostly the first follows from the second, and Cedar is asked once.
     """
-    sets = inquiry.sets
+    sets = inquiry.asked.sets
     if sets.with_shadow is None:
         enforced = _ask(policy, inquiry, sets.enforced)
         return enforced, enforced
@@ -75,15 +105,18 @@ def _ask_all(policy: CompiledPolicy, inquiry: Inquiry) -> tuple[_Outcome, _Outco
     return follows or _ask(policy, inquiry, sets.enforced), everything
 
 
-def _ask(policy: CompiledPolicy, inquiry: Inquiry, policies: cedarpy.PolicySet) -> _Outcome:
-    request, entities = inquiry.request(), inquiry.part.entities
-    result = cedarpy.is_authorized(request, policies, entities, schema=policy.schema)
+def _ask(policy: CompiledPolicy, inquiry: Inquiry, policies: cedarpy.PolicySet) -> Outcome:
+    asked = inquiry.asked
+    # INVARIANT: with the same names, only projected arguments differ, and those conform.
+    schema = None if asked.conforms else policy.schema
+    result = cedarpy.is_authorized(inquiry.request(), policies, asked.part.entities, schema=schema)
     undecided = result.decision is cedarpy.Decision.NoDecision
     errors = tuple(result.diagnostics.errors) or ("no decision",) * undecided
-    return _Outcome(result.allowed, tuple(sorted(result.diagnostics.reasons)), errors)
+    asked.conforms = asked.conforms or not _is_unknown(errors)
+    return Outcome(result.allowed, tuple(sorted(result.diagnostics.reasons)), errors)
 
 
-def _without_shadow(policy: CompiledPolicy, everything: _Outcome) -> _Outcome | None:
+def _without_shadow(policy: CompiledPolicy, everything: Outcome) -> Outcome | None:
     """What is left of an outcome without shadow policies; ``None`` where that is open.
 
     Permits and forbids do not influence each other: an allow says that no forbid
@@ -94,13 +127,13 @@ def _without_shadow(policy: CompiledPolicy, everything: _Outcome) -> _Outcome | 
         return None
     left = tuple(name for name in everything.reasons if not policy.policies[name].traits.shadow)
     if everything.allowed:
-        return _Outcome(bool(left), left)
+        return Outcome(bool(left), left)
     if everything.reasons and not left:
         return None
-    return _Outcome(allowed=False, reasons=left)
+    return Outcome(allowed=False, reasons=left)
 
 
-def _judge(policy: CompiledPolicy, outcome: _Outcome, age_seconds: float) -> Decision:
+def _judge(policy: CompiledPolicy, outcome: Outcome, age_seconds: float) -> Decision:
     """The decision that follows: errors deny, and so do permits that are stale."""
     if outcome.errors:
         return _failure(outcome.errors)
@@ -115,10 +148,14 @@ def _judge(policy: CompiledPolicy, outcome: _Outcome, age_seconds: float) -> Dec
 
 
 def _failure(errors: Sequence[str]) -> Decision:
-    if any(error.startswith(_NO_SUCH_REQUEST) for error in errors):
+    if _is_unknown(errors):
         return Decision(DecisionCode.UNKNOWN_RESOURCE)
     failed = {match[1] for error in errors if (match := _FAILED_POLICY.search(error))}
     return Decision(DecisionCode.ENGINE_ERROR, tuple(sorted(failed)))
+
+
+def _is_unknown(errors: Sequence[str]) -> bool:
+    return any(error.startswith(_NO_SUCH_REQUEST) for error in errors)
 
 
 def _is_fresh(policy: CompiledPolicy, name: str, age_seconds: float) -> bool:
@@ -133,18 +170,7 @@ def _shadow(decision: Decision, everything: Decision) -> ShadowOutcome | None:
     return ShadowOutcome(everything.allowed, everything.reasons)
 
 
-def _lease(
-    policy: CompiledPolicy,
-    decision: Decision,
-    inquiry: Inquiry,
-    age_seconds: float,
-    longest: float,
-) -> float:
-    """How long a permit may be reused; 0 for not at all."""
-    if not decision.allowed or decision.obligations or inquiry.destructive:
-        return 0.0
-    traits = [policy.policies[name].traits for name in decision.reasons]
-    if any(trait.no_lease for trait in traits):
-        return 0.0
-    rest = [t.max_staleness - age_seconds for t in traits if t.max_staleness is not None]
-    return max(0.0, min([longest, *rest]))
+def _may_be_leased(policy: CompiledPolicy, decision: Decision, asked: Asked) -> bool:
+    if not decision.allowed or decision.obligations or asked.destructive:
+        return False
+    return not any(policy.policies[name].traits.no_lease for name in decision.reasons)

@@ -2,25 +2,19 @@
 
 Cedar's cost grows with the entities it is handed, so each question gets only what an
 evaluation can reach: principal, action and resource, their ancestors, what their
-attributes refer to, and the entities that policies mention. Handles of such parts are
-shared between questions in a bounded cache.
+attributes refer to, and the entities that the policies in question mention.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import cachetools
 import cedarpy
 
 from governd.errors import RequestError
 from governd.identity import SpiffeId
-from governd.policy.manifest import Grant
 
 REVOKED_GROUP = "revoked"
-MAX_CACHED_CHARS = 2 << 20
-"""Of the JSON text of cached handles; in memory each takes about nine times as much."""
 
 
 class Uid(NamedTuple):
@@ -39,38 +33,23 @@ class Uid(NamedTuple):
         return {"type": self.type, "id": self.id}
 
 
+Name = tuple[str, str]
+"""An entity's type and id; a ``Uid`` is one."""
+
 Entity = Mapping[str, Any]
 """An entity in Cedar's JSON form, with explicit ``__entity`` and ``__extn``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What grants give, by whom they give it to.
+class Held(NamedTuple):
+    """What one agent, group or namespace is given.
 
     Attributes:
-        names: Capability names by agent, group or namespace.
-        destructive: Tool ids by the same.
+        capabilities: Capability names, sorted.
+        destructive: Ids of destructive tools, sorted.
     """
 
-    names: Mapping[Uid, frozenset[str]] = field(default_factory=dict)
-    destructive: Mapping[Uid, frozenset[str]] = field(default_factory=dict)
-
-
-def add_grants(grants: Iterable[Grant]) -> Capabilities:
-    """Adds up grants; several for one holder are united."""
-    names: dict[Uid, frozenset[str]] = {}
-    destructive: dict[Uid, frozenset[str]] = {}
-    for grant in grants:
-        for holder in _holders(grant):
-            names[holder] = names.get(holder, frozenset()) | set(grant.capabilities)
-            destructive[holder] = destructive.get(holder, frozenset()) | set(grant.destructive)
-    return Capabilities(names, destructive)
-
-
-def _holders(grant: Grant) -> Iterator[Uid]:
-    yield from (Uid("Agent", agent) for agent in grant.agents)
-    yield from (Uid("Group", group) for group in grant.groups)
-    yield from (Uid("Namespace", namespace) for namespace in grant.namespaces)
+    capabilities: tuple[str, ...] = ()
+    destructive: tuple[str, ...] = ()
 
 
 class Placed(NamedTuple):
@@ -83,6 +62,20 @@ class Placed(NamedTuple):
 
     uid: Uid
     ancestors: frozenset[Uid]
+
+
+class Placement(NamedTuple):
+    """Who asks for what, and where they stand.
+
+    Attributes:
+        principal: Who asks.
+        action: Cedar's action.
+        resource: What it is done to.
+    """
+
+    principal: Placed
+    action: Placed
+    resource: Placed
 
 
 class Part(NamedTuple):
@@ -112,52 +105,52 @@ class EntityGraph:
 
     def __init__(
         self,
-        records: Mapping[Uid, Entity],
-        capabilities: Capabilities,
+        records: Mapping[Name, Entity],
+        held: Mapping[Name, Held],
         *,
         trust_domain: str,
         revoked: frozenset[str],
-        mentioned: frozenset[Uid],
     ) -> None:
         """Takes the graph's parts.
 
         Args:
             records: Entities by name, actions among them, agents as far as listed.
-            capabilities: What grants give.
+            held: What grants give to agents, groups and namespaces.
             trust_domain: Of the namespaces.
             revoked: SPIFFE IDs on the deny-list.
-            mentioned: Entities that conditions of policies name.
         """
         self._records = records
-        self._capabilities = capabilities
+        self._held = held
         self._trust_domain = trust_domain
         self._revoked = revoked
-        self._mentioned = mentioned
-        self._parts: cachetools.LRUCache[tuple[Uid, Uid, Uid], Part]
-        self._parts = cachetools.LRUCache(MAX_CACHED_CHARS, getsizeof=lambda one: one.chars)
 
-    def reachable(
+    def place(
         self, principal: Uid, action: Uid, resource: Uid, extra: Mapping[Uid, Entity]
-    ) -> Part:
-        """The part of the graph that an evaluation of one question can reach.
+    ) -> Placement:
+        """Who asks for what, and where they stand.
 
         Args:
             principal: An agent.
             action: Cedar's action.
             resource: The resource.
-            extra: Records of this question only, such as a resource that is not listed;
-                determined by ``resource``.
+            extra: Records of this question only, such as a resource that is not listed.
         """
-        key = (principal, action, resource)
-        part = self._parts.get(key)
-        if part is None:
-            text = json.dumps(list(self._closure([*key, *self._mentioned], extra)))
-            entities = cedarpy.Entities.from_json_str(text)
-            who, what, which = (Placed(uid, self._above(uid, extra)) for uid in key)
-            part = Part(who, what, which, entities, len(text))
-            if part.chars <= MAX_CACHED_CHARS:
-                self._parts[key] = part
-        return part
+        asked = (principal, action, resource)
+        return Placement(*(Placed(uid, self._above(uid, extra)) for uid in asked))
+
+    def reachable(
+        self, asked: Placement, mentioned: Iterable[Uid], extra: Mapping[Uid, Entity]
+    ) -> Part:
+        """The part of the graph that an evaluation of one question can reach.
+
+        Args:
+            asked: Who asks for what.
+            mentioned: What conditions of the policies that can apply name.
+            extra: As ``place`` had it.
+        """
+        roots = [*(placed.uid for placed in asked), *mentioned]
+        text = json.dumps(list(self._closure(roots, extra)))
+        return Part(*asked, cedarpy.Entities.from_json_str(text), len(text))
 
     def _above(self, uid: Uid, extra: Mapping[Uid, Entity]) -> frozenset[Uid]:
         record = self.record(uid, extra)
@@ -188,16 +181,14 @@ class EntityGraph:
             return None  # a file refers to what nobody can be
         listed = self._records.get(uid, {})
         parents = [*listed.get("parents", ()), *self._given_parents(spiffe_id)]
-        holders = {uid, *self._ancestors(parents)}
+        held = [self._held[one] for one in {uid, *self._ancestors(parents)} if one in self._held]
+        tools = {tool for one in held for tool in one.destructive}
         return {
             "uid": uid.json(),
             "parents": parents,
             "attrs": {
-                "capabilities": sorted(_united(self._capabilities.names, holders)),
-                "destructive": [
-                    {"__entity": {"type": "Tool", "id": tool}}
-                    for tool in sorted(_united(self._capabilities.destructive, holders))
-                ],
+                "capabilities": sorted({name for one in held for name in one.capabilities}),
+                "destructive": [{"__entity": Uid("Tool", tool).json()} for tool in sorted(tools)],
             },
             "tags": listed.get("tags", {}),
         }
@@ -220,10 +211,6 @@ class EntityGraph:
                 seen.add(uid)
                 todo.extend(_uids(self._records.get(uid, {}).get("parents", ())))
         return seen
-
-
-def _united(given: Mapping[Uid, frozenset[str]], holders: set[Uid]) -> frozenset[str]:
-    return frozenset().union(*(given.get(holder, frozenset()) for holder in holders))
 
 
 def _uids(references: Iterable[Mapping[str, str]]) -> list[Uid]:

@@ -5,22 +5,37 @@ in a cache that is bounded by the text it was made of. Tenants: a tenant's polic
 for its own callers only, and its permits only for what is the tenant's.
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import cachetools
 import cedarpy
 
-from governd.policy.bundle import PolicyRecord
-from governd.policy.entities import Part
+from governd.policy.entities import Placement, Uid
+from governd.policy.filed import FiledPolicies, FiledPolicy
+from governd.policy.reads import Arguments, united
 from governd.policy.slices import Slices
 
 MAX_CACHED_CHARS = 4 << 20
 """Of the JSON text of cached handles; in memory each takes some times as much."""
-MAX_QUESTIONS = 8_192
-"""For how many principals, actions and resources the handle is remembered."""
+
+
+class Owned(Protocol):
+    """What has an effect and belongs to a tenant, or to the platform."""
+
+    @property
+    def tenant(self) -> str:
+        """Whose it is; ``""`` for the platform's."""
+
+    @property
+    def effect(self) -> str:
+        """``permit`` or ``forbid``."""
+
+
+class _Ownership(NamedTuple):
+    tenant: str
+    effect: str
 
 
 class SetKey(NamedTuple):
@@ -34,7 +49,7 @@ class SetKey(NamedTuple):
     tenant: str
     foreign: bool
 
-    def counts(self, policy: PolicyRecord) -> bool:
+    def counts(self, policy: Owned) -> bool:
         """Whether a policy counts."""
         if not policy.tenant:
             return True
@@ -48,61 +63,73 @@ class PolicySets:
     Attributes:
         enforced: What decides.
         with_shadow: The same with shadow policies in force; ``None`` without any.
+        mentioned: Entities that conditions of the candidates name.
+        arguments: Of the arguments of a call, those that any of the candidates looks at.
         chars: Of the text they were made of.
     """
 
     enforced: cedarpy.PolicySet
     with_shadow: cedarpy.PolicySet | None
+    mentioned: frozenset[Uid]
+    arguments: Arguments
     chars: int
 
 
 class Handles:
     """Handles by what is asked."""
 
-    def __init__(self, policies: Iterable[PolicyRecord]) -> None:
-        """Makes no handle yet."""
-        self._slices = Slices(policies)
-        self._asked: cachetools.LRUCache[tuple[object, ...], PolicySets]
-        self._asked = cachetools.LRUCache(MAX_QUESTIONS)
-        self._made: cachetools.LRUCache[tuple[str, ...], PolicySets]
-        self._made = cachetools.LRUCache(MAX_CACHED_CHARS, getsizeof=lambda one: one.chars)
+    def __init__(self, policies: FiledPolicies) -> None:
+        """Has no policy filed, and makes no handle yet."""
+        self._policies = policies
+        self._slices = Slices()
+        self._owned: dict[int, _Ownership] = {}
+        self.made: cachetools.LRUCache[tuple[int, ...], PolicySets]
+        self._large: tuple[tuple[int, ...], PolicySets] | None = None
+        self.made = cachetools.LRUCache(MAX_CACHED_CHARS, getsizeof=lambda one: one.chars)
 
-    def sets(self, key: SetKey, part: Part) -> PolicySets:
+    def file(self, place: int, policy: FiledPolicy) -> None:
+        """Files a policy that stands at a place."""
+        self._slices.file(place, policy.scope)
+        if policy.tenant:
+            self._owned[place] = _Ownership(policy.tenant, policy.effect)
+
+    def sets(self, key: SetKey, asked: Placement) -> PolicySets:
         """The handles of the policies that can apply to a question.
 
         Args:
             key: Which policies count.
-            part: Who asks for what, and where they stand.
+            asked: Who asks for what, and where they stand.
         """
-        asked = (key, part.principal.uid, part.action.uid, part.resource.uid)
-        sets = self._asked.get(asked)
+        found = self._slices.candidates(asked)
+        owned = self._owned
+        places = tuple(one for one in found if one not in owned or key.counts(owned[one]))
+        sets = self.made.get(places)
+        if sets is None and self._large is not None and self._large[0] == places:
+            sets = self._large[1]
         if sets is None:
-            found = self._slices.candidates(part.principal, part.action, part.resource)
-            sets = self._of([policy for policy in found if key.counts(policy)])
-            self._asked[asked] = sets
-        return sets
-
-    def _of(self, candidates: list[PolicyRecord]) -> PolicySets:
-        names = tuple(policy.id for policy in candidates)
-        sets = self._made.get(names)
-        if sets is None:
-            sets = _make(candidates)
+            sets = self._make(places)
             if sets.chars <= MAX_CACHED_CHARS:
-                self._made[names] = sets
+                self.made[places] = sets
+            else:  # parsing it again for each question would hold everybody up
+                self._large = (places, sets)
         return sets
 
+    def _make(self, places: tuple[int, ...]) -> PolicySets:
+        policies = [self._policies.at(place) for place in places]
+        mentioned = frozenset(uid for policy in policies for uid in policy.mentioned)
+        arguments = united(policy.arguments for policy in policies)
+        enforced = [
+            place
+            for place, policy in zip(places, policies, strict=True)
+            if not policy.traits.shadow
+        ]
+        handle, chars = self._policy_set(enforced)
+        if len(enforced) == len(places):
+            return PolicySets(handle, None, mentioned, arguments, chars)
+        with_shadow, more = self._policy_set(places)
+        return PolicySets(handle, with_shadow, mentioned, arguments, chars + more)
 
-def _make(candidates: list[PolicyRecord]) -> PolicySets:
-    enforced = [policy for policy in candidates if not policy.traits.shadow]
-    handle, chars = _policy_set(enforced)
-    if len(enforced) == len(candidates):
-        return PolicySets(handle, None, chars)
-    with_shadow, more = _policy_set(candidates)
-    return PolicySets(handle, with_shadow, chars + more)
-
-
-def _policy_set(policies: Iterable[PolicyRecord]) -> tuple[cedarpy.PolicySet, int]:
-    """A handle in which policies have the ids that answers name, and its text's length."""
-    static = {policy.id: policy.est for policy in policies}
-    text = json.dumps({"staticPolicies": static, "templates": {}, "templateLinks": []})
-    return cedarpy.PolicySet.from_json_str(text), len(text)
+    def _policy_set(self, places: Iterable[int]) -> tuple[cedarpy.PolicySet, int]:
+        """A handle in which policies have the ids that answers name, and its text's length."""
+        text = self._policies.text(places)
+        return cedarpy.PolicySet.from_json_str(text), len(text)

@@ -9,10 +9,11 @@ import json
 from dataclasses import dataclass
 
 from governd.identity import SpiffeId
+from governd.policy.asked import MAX_CACHED_CHARS, Asked
 from governd.policy.compiler import CompiledPolicy
 from governd.policy.decision import DecisionCode
-from governd.policy.entities import Entity, Part, Uid
-from governd.policy.handles import PolicySets, SetKey
+from governd.policy.entities import Entity, Uid
+from governd.policy.handles import SetKey
 from governd.policy.parameters import CedarValue, Projection, project
 from governd.policy.question import Question
 from governd.policy.tools import CALL, Tool
@@ -41,6 +42,7 @@ BUILT_IN_ACTIONS = (
 )
 """The actions that governd itself declares."""
 
+_JSON = json.JSONEncoder().encode
 _OF_A_SERVER = frozenset({"Tool", "Resource", "Prompt"})
 
 
@@ -53,61 +55,72 @@ class Refusal(Exception):  # noqa: N818 - carries an answer, not a fault
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Inquiry:
     """A question in Cedar's terms.
 
     Attributes:
-        part: Who asks for what, and what the evaluation can reach.
+        asked: Who asks for what, and what follows of that alone.
         context: Cedar's context, as JSON.
-        key: Which policies count.
-        sets: Those of them that can apply.
-        destructive: Whether it is about a destructive tool.
         undeclared: Arguments that nothing declares.
     """
 
-    part: Part
+    asked: Asked
     context: str
-    key: SetKey
-    sets: PolicySets
-    destructive: bool
     undeclared: tuple[str, ...]
 
     def request(self) -> dict[str, object]:
         """As the engine takes it."""
+        part = self.asked.part
         return {
-            "principal": self.part.principal.uid.json(),
-            "action": self.part.action.uid.json(),
-            "resource": self.part.resource.uid.json(),
+            "principal": part.principal.uid.json(),
+            "action": part.action.uid.json(),
+            "resource": part.resource.uid.json(),
             "context": self.context,
         }
 
 
-def translate(policy: CompiledPolicy, question: Question) -> Inquiry:
+def translate(policy: CompiledPolicy, question: Question, *, whole: bool = False) -> Inquiry:
     """Puts a question into Cedar's terms.
+
+    Args:
+        policy: The policy in force.
+        question: What is asked.
+        whole: Whether its context has what no candidate looks at, too. It has in any case
+            until the schema has accepted a request of this kind.
 
     Raises:
         Refusal: It names what nothing declares, or an argument has the wrong type.
     """
+    asked = policy.asked.get(question.names)
+    if asked is None:
+        asked = _asked(policy, question)
+        if asked.chars <= MAX_CACHED_CHARS:
+            policy.asked[question.names] = asked
+    projection = _project(asked.tool, question)
+    args, read = projection.args, asked.sets.arguments
+    if asked.conforms and not whole and read is not None:
+        args = {name: args[name] for name in args if name in read}
+    context = _context(asked.tool, projection, args)
+    return Inquiry(asked, _JSON(context), projection.undeclared)
+
+
+def _asked(policy: CompiledPolicy, question: Question) -> Asked:
     if question.action != CALL and question.action not in policy.actions:
         raise Refusal(DecisionCode.UNKNOWN_ACTION)
     resource = _resource(policy, question)
     tool = policy.tool(resource.id) if resource.type == "Tool" else None
     if (question.action == CALL) != (tool is not None):
         raise Refusal(DecisionCode.UNKNOWN_RESOURCE)
-    projection = _project(tool, question)
     principal = Uid("Agent", str(question.subject))
     action = Uid("Action", tool.action if tool else question.action)
     key = _key(policy, question.subject, resource)
-    part = policy.graph.reachable(principal, action, resource, _unlisted(resource))
-    return Inquiry(
-        part=part,
-        context=json.dumps(_context(tool, projection)),
-        key=key,
-        sets=policy.handles.sets(key, part),
-        destructive=tool.destructive if tool else False,
-        undeclared=projection.undeclared,
-    )
+    unlisted = _unlisted(resource)
+    placement = policy.graph.place(principal, action, resource, unlisted)
+    sets = policy.handles.sets(key, placement)
+    part = policy.graph.reachable(placement, sets.mentioned, unlisted)
+    chars = question.names.chars + part.chars + sets.chars
+    return Asked(tool, part, key, sets, chars)
 
 
 def _resource(policy: CompiledPolicy, question: Question) -> Uid:
@@ -135,13 +148,15 @@ def _project(tool: Tool | None, question: Question) -> Projection:
     return projection
 
 
-def _context(tool: Tool | None, projection: Projection) -> dict[str, CedarValue]:
+def _context(
+    tool: Tool | None, projection: Projection, args: dict[str, CedarValue]
+) -> dict[str, CedarValue]:
     context: dict[str, CedarValue] = {
         "args_undeclared": bool(projection.undeclared),
         "delegated": False,  # no evidence of a delegation is accepted yet
     }
     if tool:
-        context["args"] = projection.args
+        context["args"] = args
     return context
 
 

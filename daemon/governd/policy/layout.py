@@ -82,3 +82,16 @@ def digest_of(files: Mapping[str, bytes], base: str) -> str:
         total.update(hashlib.sha256(path.encode()).digest())
         total.update(hashlib.sha256(files[path]).digest())
     return "sha-256:" + total.hexdigest()
+
+
+def known_digest(files: Mapping[str, bytes], base: str) -> str:
+    """The digest of a source, before it is read.
+
+    ``""`` where a file has a name that reading refuses: two sources of one digest must not
+    differ in what is wrong with them.
+    """
+    read = {path: content for path, content in files.items() if is_read(path)}
+    rest = files.keys() - read
+    if any(passed_over(path) for path in rest) or not all(path.isprintable() for path in files):
+        return ""
+    return digest_of(read, base)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from governd.errors import Problem
 from governd.policy.bundle import BASE, PolicyRecord, PolicySource
+from governd.policy.crowds import crowds
 from governd.policy.entities import REVOKED_GROUP, Uid, mentioned_entities
 from governd.policy.layout import MANIFEST
 from governd.policy.tenancy import named_entity
@@ -21,7 +22,13 @@ _SURE = 0.75
 
 def lint(source: PolicySource) -> list[Problem]:
     """Second looks at a source that reads and compiles, by file and line."""
-    found = [*_manifest(source), *_policies(source), *_grants(source), *_tools(source)]
+    found = [
+        *_manifest(source),
+        *_policies(source),
+        *_crowds(source),
+        *_grants(source),
+        *_tools(source),
+    ]
     return sorted(found, key=lambda one: (one.file, one.line, one.message))
 
 
@@ -75,6 +82,17 @@ def _groups(source: PolicySource) -> set[str]:
         named = [named_entity(one) for one in (entity["uid"], *entity.get("parents", ()))]
         groups.update(uid[1] for uid in named if uid and uid[0] == "Group")
     return groups
+
+
+def _crowds(source: PolicySource) -> Iterator[Problem]:
+    theirs = (policy for policy in source.policies if policy.statement.file != BASE)
+    for crowd in crowds(theirs):
+        statement = crowd.first.statement
+        message = (
+            f"policy: is one of {crowd.size} that are put to every question of its scope;"
+            " name principals, groups or resources in their scopes"
+        )
+        yield Problem(statement.file, statement.line, message)
 
 
 def _grants(source: PolicySource) -> Iterator[Problem]:

@@ -3,7 +3,9 @@
 Parsed once, at the door it came through; every door leads to the same evaluator.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from governd.errors import RequestError
 from governd.identity import SpiffeId
@@ -12,6 +14,8 @@ from governd.policy.canonical import check_service, check_uri
 
 MAX_NAME_BYTES = 256
 MAX_ID_BYTES = 2048
+_OVERHEAD_CHARS = 512
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,27 @@ class ResourceRef:
     id: str
 
 
+class Names(NamedTuple):
+    """A question's names, as they are on the wire.
+
+    Attributes:
+        subject: SPIFFE ID of who it is about.
+        action: What is asked for.
+        resource_type: Type of what it is done to.
+        resource_id: Its id.
+    """
+
+    subject: str
+    action: str
+    resource_type: str
+    resource_id: str
+
+    @property
+    def chars(self) -> int:
+        """What keeping them costs, in characters."""
+        return _OVERHEAD_CHARS + sum(map(len, self))
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One question.
@@ -39,6 +64,7 @@ class Question:
         arguments: The arguments of the call.
         asserted_by: The caller that named the subject; ``None`` where the caller asks
             about itself.
+        names: Subject, action and resource, as they are on the wire.
     """
 
     subject: SpiffeId
@@ -46,6 +72,12 @@ class Question:
     resource: ResourceRef
     arguments: Arguments = NO_ARGUMENTS
     asserted_by: SpiffeId | None = None
+    names: Names = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Puts the names together once; they are looked up again and again."""
+        names = Names(str(self.subject), self.action, self.resource.type, self.resource.id)
+        object.__setattr__(self, "names", names)
 
 
 def parse_name(text: str, *, field: str, limit: int = MAX_NAME_BYTES) -> str:
@@ -60,7 +92,7 @@ def parse_name(text: str, *, field: str, limit: int = MAX_NAME_BYTES) -> str:
     if len(text.encode("utf-8", "surrogatepass")) > limit:
         message = f"{field}: has more than {limit} bytes"
         raise RequestError(message, field=field)
-    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in text):  # noqa: PLR2004
+    if _CONTROL.search(text):
         message = f"{field}: must not have control characters"
         raise RequestError(message, field=field)
     return text

@@ -7,6 +7,7 @@ open-world. They are trusted here because the policy's author put them in, not b
 server said so.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -106,7 +107,7 @@ class Server:
 
     name: str
     spiffe_id: SpiffeId
-    tools: dict[str, Tool] = field(default_factory=dict)
+    tools: Mapping[str, Tool] = field(default_factory=dict)
 
 
 def read_server(entry: ServerFile) -> tuple[Server, list[str]]:
@@ -115,13 +116,13 @@ def read_server(entry: ServerFile) -> tuple[Server, list[str]]:
     Raises:
         RequestError: The SPIFFE ID is malformed.
     """
-    server = Server(entry.server, SpiffeId.parse(entry.spiffe_id))
+    tools: dict[str, Tool] = {}
     problems: list[str] = []
     for tool in entry.tools:
-        if tool.name in server.tools:
+        if tool.name in tools:
             problems.append(f"tools: {tool.name} is declared twice")
-        server.tools[tool.name] = _tool(entry.server, tool)
-    return server, problems
+        tools[tool.name] = _tool(entry.server, tool)
+    return Server(entry.server, SpiffeId.parse(entry.spiffe_id), tools), problems
 
 
 def _tool(server: str, entry: ToolEntry) -> Tool:

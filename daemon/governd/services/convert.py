@@ -1,7 +1,7 @@
 """Between protobuf messages and the domain's values, and nothing else."""
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -11,26 +11,22 @@ from governd._proto.governd.v1 import (
     policy_service_pb2,
     types_pb2,
 )
-from governd.application.evaluate import Answer
 from governd.errors import Problem, RequestError
 from governd.identity import Attestation, SpiffeId
 from governd.policy.arguments import Arguments
 from governd.policy.decision import Decision, PolicyInfo
 from governd.policy.question import Question, parse_name, parse_resource
 
-Defaults = policy_service_pb2.EvaluateBatchRequest
-Request: TypeAlias = "policy_service_pb2.EvaluateRequest | Defaults"
-Part = Literal["subject", "action", "resource", "context"]
 Parse = Callable[[bytes], Arguments]
 
+PARTS: tuple[Literal["subject", "action", "resource", "context"], ...]
+PARTS = ("subject", "action", "resource", "context")
+"""Of a request; a batch may state each once for all of its questions."""
 ATTESTATIONS = {Attestation.STATIC: identity_service_pb2.ATTESTATION_STATIC}
 
 
 def question(
-    request: policy_service_pb2.EvaluateRequest,
-    caller: SpiffeId,
-    parse: Parse,
-    defaults: Defaults | None = None,
+    request: policy_service_pb2.EvaluateRequest, caller: SpiffeId, parse: Parse
 ) -> Question:
     """The question that a request asks.
 
@@ -38,41 +34,43 @@ def question(
         request: The request, or one question of a batch.
         caller: Who asks.
         parse: Reads the arguments.
-        defaults: What stands for a part that the request leaves out.
 
     Raises:
         RequestError: A field is missing or malformed.
     """
-
-    def of(part: Part) -> Request:
-        return request if defaults is None or request.HasField(part) else defaults
-
-    subject = _subject(of("subject"), caller)
-    resource = of("resource").resource
+    subject = _subject(request, caller)
+    resource = request.resource
     return Question(
         subject=subject,
-        action=parse_name(of("action").action.name, field="action.name"),
+        action=parse_name(request.action.name, field="action.name"),
         resource=parse_resource(resource.type, resource.id),
-        arguments=parse(of("context").context.arguments_json),
+        arguments=parse(request.context.arguments_json),
         asserted_by=None if subject == caller else caller,
     )
 
 
-def _subject(request: Request, caller: SpiffeId) -> SpiffeId:
+def filled(
+    item: policy_service_pb2.EvaluateRequest, defaults: policy_service_pb2.EvaluateBatchRequest
+) -> policy_service_pb2.EvaluateRequest:
+    """A batch's question with the defaults for the parts that it leaves out."""
+    missing = [part for part in PARTS if not item.HasField(part)]
+    if not missing:
+        return item
+    filled = policy_service_pb2.EvaluateRequest()
+    filled.CopyFrom(item)
+    for part in missing:
+        if defaults.HasField(part):
+            getattr(filled, part).CopyFrom(getattr(defaults, part))
+    return filled
+
+
+def _subject(request: policy_service_pb2.EvaluateRequest, caller: SpiffeId) -> SpiffeId:
     if not request.HasField("subject"):
         return caller
     if request.subject.type not in {"", "agent"}:
         message = 'subject.type: must be "agent"'
         raise RequestError(message, field="subject.type")
     return SpiffeId.parse(request.subject.id, field="subject.id")
-
-
-def evaluation(answer: Answer) -> types_pb2.Evaluation:
-    """An answer as a message."""
-    message = decision(answer.decision)
-    message.decision_id = answer.decision_id
-    message.policy.CopyFrom(policy_info(answer.policy))
-    return message
 
 
 def decision(value: Decision) -> types_pb2.Evaluation:
@@ -108,8 +106,14 @@ def policy_info(value: PolicyInfo) -> types_pb2.PolicyInfo:
 
 def duration(seconds: float) -> Duration:
     """Seconds as a message, to the nanosecond."""
-    whole = int(seconds)
-    return Duration(seconds=whole, nanos=int((seconds - whole) * 1e9))
+    message = Duration()
+    set_duration(message, seconds)
+    return message
+
+
+def set_duration(message: Duration, seconds: float) -> None:
+    """Makes a message say so many seconds."""
+    message.seconds, message.nanos = divmod(round(seconds * 1e9), 1_000_000_000)
 
 
 def problem(value: Problem) -> admin_service_pb2.PolicyProblem:

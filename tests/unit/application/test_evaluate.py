@@ -4,16 +4,18 @@ import json
 
 import pytest
 
+from governd.application.answer import Answer
 from governd.application.call import Call
-from governd.application.evaluate import Answer, Evaluator
+from governd.application.evaluate import Evaluator
 from governd.application.sync_policy import PolicyKeeper
 from governd.errors import SubjectError
 from governd.identity import Attestation, Caller, SpiffeId
 from governd.observability.trace import TraceContext
 from governd.policy.decision import DecisionCode
 from tests.fakes.decision_log import FakeDecisionLog
+from tests.fakes.policy_compiler import FakePolicyCompiler
 from tests.fakes.policy_source import FakePolicySource
-from tests.policies import PERMIT_ALL, READER, WRITER, base, question, schema_text, source_files
+from tests.policies import PERMIT_ALL, READER, WRITER, question, source_files
 
 TRACE = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
 MAY_RESET = f'[[grant]]\nagents = ["{WRITER}"]\ndestructive = ["git/reset"]\n'
@@ -59,8 +61,7 @@ class Watched:
 def keeper_of(source: FakePolicySource | None) -> PolicyKeeper:
     return PolicyKeeper(
         source,
-        base_schema=schema_text(),
-        base_policy=base(),
+        FakePolicyCompiler(),
         clock=lambda: 100.0,
         on_load=lambda _: None,
     )
@@ -144,6 +145,13 @@ async def test_a_refused_permit_keeps_nothing_of_it(keeper: PolicyKeeper) -> Non
     watched.log.full = True
     decision = (await watched.ask()).decision
     assert (decision.reasons, decision.obligations, decision.lease_seconds) == ((), (), 0)
+
+
+async def test_a_permit_that_is_not_on_record_is_not_leased(keeper: PolicyKeeper) -> None:
+    watched = Watched(keeper, lease=60, unsafe=True)
+    watched.log.full = True
+    decision = (await watched.ask()).decision
+    assert (decision.allowed, decision.lease_seconds) == (True, 0)
 
 
 async def test_a_batch_is_put_on_record_whole(keeper: PolicyKeeper) -> None:

@@ -10,6 +10,7 @@ from governd.errors import PolicyError, SubjectError
 from governd.identity import Attestation, Caller, SpiffeId
 from governd.identity.ports import Signer
 from governd.policy.decision import DecisionCode
+from tests.fakes.policy_compiler import FakePolicyCompiler
 from tests.fakes.policy_source import FakePolicySource
 from tests.fakes.signer import NOON, FakeSigner
 from tests.policies import (
@@ -18,9 +19,7 @@ from tests.policies import (
     READER,
     TENANTS,
     WRITER,
-    base,
     question,
-    schema_text,
     source_files,
 )
 
@@ -44,8 +43,7 @@ class Operated:
         self.log = Component("decision_log", ready=True, detail="fine")
         self.keeper = PolicyKeeper(
             self.source,
-            base_schema=schema_text(),
-            base_policy=base(),
+            FakePolicyCompiler(),
             clock=lambda: 100.0,
             on_load=lambda _: None,
         )

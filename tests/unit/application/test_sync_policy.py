@@ -4,25 +4,26 @@ import asyncio
 
 import pytest
 
-from governd.application import sync_policy
 from governd.application.sync_policy import PolicyKeeper, PolicyState
-from governd.errors import PolicyError, Problem
+from governd.errors import CompilerError, PolicyError, Problem
+from governd.policy.compiled import CompiledPolicy
+from tests.fakes.policy_compiler import FakePolicyCompiler
 from tests.fakes.policy_source import FakePolicySource
-from tests.policies import PERMIT_ALL, base, schema_text, source_files
+from tests.policies import PERMIT_ALL, WRITER, ask, source_files
 
 TEST = "policies/test.cedar"
 
 
 class Kept:
-    """A keeper over a fake source, with a clock that tests move."""
+    """A keeper over a fake source and a fake compiler, with a clock that tests move."""
 
     def __init__(self, source: FakePolicySource | None) -> None:
         self.now = 100.0
+        self.compiler = FakePolicyCompiler()
         self.told: list[PolicyState] = []
         self.keeper = PolicyKeeper(
             source,
-            base_schema=schema_text(),
-            base_policy=base(),
+            self.compiler,
             clock=lambda: self.now,
             on_load=self.told.append,
         )
@@ -122,22 +123,101 @@ async def test_a_bad_source_keeps_the_last_good_policy_and_its_age_grows(
 
 
 async def test_a_fault_that_nobody_foresaw_is_a_refused_source_too(
-    source: FakePolicySource, monkeypatch: pytest.MonkeyPatch
+    source: FakePolicySource,
 ) -> None:
-    def broken(*_: object) -> None:
-        raise KeyError
+    kept = Kept(source)
+    kept.compiler.fault = KeyError()
+    await kept.keeper.check()
+    assert kept.state.policy is None
+    assert "KeyError" in kept.state.problems[0].message
 
-    monkeypatch.setattr(sync_policy, "compile_policy", broken)
-    keeper = PolicyKeeper(
-        source,
-        base_schema=schema_text(),
-        base_policy=base(),
-        clock=lambda: 0.0,
-        on_load=lambda _: None,
-    )
-    await keeper.check()
-    assert keeper.state.policy is None
-    assert "KeyError" in keeper.state.problems[0].message
+
+async def test_a_compiler_that_fails_leaves_the_last_good_policy_and_is_tried_again(
+    kept: Kept, source: FakePolicySource
+) -> None:
+    before = kept.state
+    kept.compiler.fault = CompilerError([Problem("policy", 0, "the compiler ended by SIGKILL")])
+    source.put(TEST, b"")
+    with pytest.raises(PolicyError, match="SIGKILL"):
+        await kept.keeper.reload()
+    kept.now += 1
+    await kept.keeper.check()
+    assert (kept.state.policy, kept.state.epoch) == (before.policy, before.epoch)
+    assert (kept.age, kept.state.problems[0].message) == (1, "the compiler ended by SIGKILL")
+    assert kept.compiler.compiled == 2, "not at once"
+    kept.compiler.fault = None
+    kept.now += 1
+    await kept.keeper.check()
+    assert kept.state.policy is not before.policy
+    assert (kept.age, kept.state.problems) == (0, ())
+
+
+async def test_a_compiler_that_goes_on_failing_is_tried_less_and_less(
+    kept: Kept, source: FakePolicySource
+) -> None:
+    kept.compiler.fault = CompilerError([Problem("policy", 0, "the compiler ended by SIGSEGV")])
+    source.put(TEST, b"")
+    for _ in range(600):
+        kept.now += 1
+        await kept.keeper.check()
+    assert 10 < kept.compiler.compiled < 20
+
+
+async def test_a_reload_that_is_given_up_does_not_leave_the_old_policy_looking_fresh(
+    kept: Kept, source: FakePolicySource
+) -> None:
+    """Its caller's deadline passes, or it hangs up, while the new policy is being compiled."""
+    before = kept.state.policy
+    compiling = asyncio.Event()
+
+    async def never(_files: object) -> CompiledPolicy:
+        compiling.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    compile_ = kept.compiler.compile
+    kept.compiler.compile = never  # type: ignore[method-assign, assignment]
+    source.put(TEST, b"")
+    reload = asyncio.create_task(kept.keeper.reload())
+    await compiling.wait()
+    reload.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reload
+    kept.compiler.compile = compile_  # type: ignore[method-assign]
+    kept.now += 5
+    assert kept.age == 5
+    await kept.keeper.check()
+    assert kept.state.policy is not before
+
+
+async def test_the_policy_in_force_is_not_compiled_again(
+    kept: Kept, source: FakePolicySource
+) -> None:
+    assert await kept.keeper.reload() is False
+    source.put("README.md", b"not read")
+    assert await kept.keeper.reload() is False
+    assert kept.compiler.compiled == 1
+
+
+async def test_a_file_that_must_not_be_passed_over_is_refused_though_all_else_is_as_it_was(
+    kept: Kept, source: FakePolicySource
+) -> None:
+    source.put("policies/more.ceder", b"")
+    with pytest.raises(PolicyError, match="is not read"):
+        await kept.keeper.reload()
+
+
+async def test_an_old_policy_forgets_what_was_parsed_for_it_and_still_answers(
+    kept: Kept, source: FakePolicySource
+) -> None:
+    old = kept.state.policy
+    assert old
+    for number in range(50):
+        assert ask(old, f"{WRITER}-{number}").allowed
+    source.put(TEST, b"")
+    assert await kept.keeper.reload()
+    assert (len(old.asked), len(old.handles.made)) == (0, 0)
+    assert ask(old).allowed
 
 
 @pytest.mark.req("gi-4", part=True)
@@ -236,8 +316,7 @@ async def test_watching_finds_a_change(source: FakePolicySource) -> None:
     loaded = asyncio.Event()
     keeper = PolicyKeeper(
         source,
-        base_schema=schema_text(),
-        base_policy=base(),
+        FakePolicyCompiler(),
         clock=lambda: 0.0,
         on_load=lambda _: loaded.set(),
     )

@@ -1,46 +1,61 @@
 """A record says who, what and why in one line of JSON, and no payload."""
 
 import json
-from dataclasses import replace
+from typing import Any
 
-from governd.audit.record import DecisionRecord
-from governd.identity import Attestation, Caller, SpiffeId
-
-WRITER = SpiffeId.parse("spiffe://example.org/agent/writer")
-RECORD = DecisionRecord(
-    decision_id="d" * 32,
-    time=1767268800.25,
-    caller=Caller(WRITER, Attestation.STATIC, {"listener": "writer"}),
-    subject=WRITER,
-    asserted_by=None,
-    action="tools/call",
-    resource_type="tool",
-    resource_id="git/read",
-    arguments_digest="",
-    allowed=True,
-    code="PERMITTED",
-    reasons=("a", "b"),
-    obligations=("notify",),
-    lease_seconds=2.5,
-    shadow=("soon",),
-    policy_digest="sha-256:0",
-    bundle_version=7,
-    epoch="boot-1",
-    age_seconds=1.23456,
-    latency_seconds=0.0000421,
+from governd.audit.record import (
+    asked_part,
+    decided_part,
+    decision_record,
+    fixed_part,
+    policy_part,
+    report_record,
 )
+
+WRITER = "spiffe://example.org/agent/writer"
+
+
+def record(
+    asserted_by: str | None = None,
+    resource_id: str = "git/read",
+    digest: str = "",
+    trace: tuple[str, str] | None = None,
+) -> tuple[bytes, dict[str, Any]]:
+    fixed = fixed_part(
+        asked_part(WRITER, "static", asserted_by, (WRITER, "tools/call", "tool", resource_id)),
+        digest,
+        decided_part(
+            allowed=True,
+            code="PERMITTED",
+            reasons=("a", "b"),
+            obligations=("notify",),
+            lease_seconds=2.5,
+            shadow=("soon",),
+        ),
+        policy_part("sha-256:0", 7, "boot-1"),
+    )
+    line = decision_record(
+        "d" * 32,
+        1767268800.25,
+        fixed,
+        age_seconds=1.23456,
+        latency_seconds=0.0000421,
+        trace=trace,
+    )
+    return line, json.loads(line)
 
 
 def test_a_record_is_one_line_with_everything() -> None:
-    line = RECORD.encode()
+    line, said = record()
     assert b"\n" not in line
-    assert json.loads(line) == {
+    assert said == {
         "format": 1,
+        "kind": "decision",
         "decision_id": "d" * 32,
         "time": "2026-01-01T12:00:00.250000+00:00",
-        "caller": str(WRITER),
+        "caller": WRITER,
         "attestation": "static",
-        "subject": str(WRITER),
+        "subject": WRITER,
         "asserted_by": None,
         "action": "tools/call",
         "resource": {"type": "tool", "id": "git/read"},
@@ -64,15 +79,28 @@ def test_a_record_is_one_line_with_everything() -> None:
 
 
 def test_who_asserted_the_subject_and_the_trace_are_said() -> None:
-    gateway = SpiffeId.parse("spiffe://example.org/gateway")
-    record = replace(RECORD, asserted_by=gateway, trace_id="4b", span_id="00", arguments_digest="x")
-    said = json.loads(record.encode())
-    assert said["asserted_by"] == str(gateway)
+    _, said = record("spiffe://example.org/gateway", trace=("4b", "00"), digest="x")
+    assert said["asserted_by"] == "spiffe://example.org/gateway"
     assert (said["trace_id"], said["span_id"], said["arguments_digest"]) == ("4b", "00", "x")
 
 
 def test_a_name_cannot_forge_a_line() -> None:
-    line = replace(RECORD, resource_id='x"}\n{"decision": true, "\u2028').encode()
+    name = 'x"}\n{"decision": true, "\u2028'
+    line, said = record(resource_id=name)
     assert line.isascii()
     assert b"\n" not in line
-    assert json.loads(line)["resource"]["id"] == 'x"}\n{"decision": true, "\u2028'
+    assert said["resource"]["id"] == name
+
+
+def test_a_report_is_its_callers_word() -> None:
+    said = json.loads(
+        report_record("lease_use", time=0.5, caller=WRITER, attestation="static", said={"uses": 3})
+    )
+    assert said == {
+        "format": 1,
+        "kind": "lease_use",
+        "time": "1970-01-01T00:00:00.500000+00:00",
+        "caller": WRITER,
+        "attestation": "static",
+        "uses": 3,
+    }

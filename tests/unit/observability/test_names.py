@@ -36,6 +36,7 @@ def test_no_label_names_a_caller_a_tool_or_an_argument() -> None:
         "grpc_code",
         "method",
         "outcome",
+        "path",
         "reason",
         "setting",
         "version",

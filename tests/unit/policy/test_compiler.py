@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from governd.errors import PolicyError
+from governd.policy import validation
 from governd.policy.compiler import compile_policy
 from governd.policy.source import read_source
 from tests.policies import (
@@ -160,3 +161,55 @@ def test_a_manifest_alone_is_a_policy_that_permits_nothing() -> None:
     policy = compile_policy(source, schema_text())
     assert not ask(policy, WRITER, "tools/call", "tool:git/open").allowed
     assert "tools/call:" not in policy.actions
+
+
+def with_tools(text: str, count: int, **parts: Any) -> list[str]:
+    """The problems of policies in a source with many tools; none where it compiles."""
+    tools = [
+        {"name": f"t{number}", "inputSchema": {"properties": {"a": {"type": "string"}}}}
+        | ({"inputSchema": {"type": "object", "properties": {f"a{number}": {"type": "string"}}}})
+        for number in range(count)
+    ]
+    try:
+        compiled(text, **{"extra": {"tools/git.json": server_file(tools=tools)}, **parts})
+    except PolicyError as error:
+        return [str(problem) for problem in error.problems]
+    return []
+
+
+def about(number: int, condition: str) -> str:
+    action = f'action == Action::"tools/call:git/t{number}"'
+    return f'@id("p{number}")\npermit (principal, {action}, resource) when {{ {condition} }};\n'
+
+
+MANY = validation.TOOLS_AT_ONCE * 2 + 3
+
+
+def test_policies_about_many_tools_are_held_to_the_types_of_their_own() -> None:
+    texts = [about(number, f"context.args has a{number}") for number in range(MANY)]
+    assert with_tools("".join(texts), MANY) == []
+    texts[40] = about(40, "context.args has a40 && context.args.a40 == 1")
+    texts[7] = about(7, "principal.nope == 1")
+    said = with_tools("".join(texts), MANY)
+    assert [one.partition(": ")[0] for one in said] == [
+        "policies/test.cedar:15",
+        "policies/test.cedar:81",
+    ]
+
+
+def test_a_policy_about_one_tool_may_mention_another_of_many() -> None:
+    mention = about(1, f'action == Action::"tools/call:git/t{MANY - 1}" || true')
+    assert with_tools(mention, MANY) == []
+    assert len(with_tools(mention.replace(f"t{MANY - 1}", "none"), MANY)) == 1
+
+
+def test_an_extension_may_mention_one_tool_of_many() -> None:
+    schema = f'action odd in ["tools/call:git/t{MANY - 1}"];'
+    assert with_tools(about(1, "true"), MANY, schema=schema) == []
+
+
+def test_policies_about_several_tools_or_none_in_particular_are_checked_too() -> None:
+    several = 'permit (principal, action in [Action::"tools/call:git/t0", Action::"{}"], resource)'
+    bad = " when { principal.nope };"
+    text = several.format("tools/call:git/t66") + bad + several.format("tools/list") + bad
+    assert len(with_tools(text + "forbid (principal, action, resource)" + bad, MANY)) == 3

@@ -3,7 +3,7 @@
 from typing import Any
 
 from governd.policy.lint import lint
-from tests.policies import READER, read, server_file
+from tests.policies import READER, TENANTS, read, server_file
 
 NEAT = [
     {"name": "t", "requires": ["git:read"], "inputSchema": {"type": "object", "properties": {}}}
@@ -84,3 +84,59 @@ def test_a_tool_that_requires_nothing_or_cannot_be_typed() -> None:
         "tools (git): t: argument a cannot be typed and counts as undeclared",
         "tools (git): t: requires nothing, so only policies that name it permit it",
     ]
+
+
+def many(count: int, scope: str) -> str:
+    return "\n".join(
+        f'@id("p{number}") permit ({scope.replace("#", str(number))}) when {{ context.delegated }};'
+        for number in range(count)
+    )
+
+
+def crowded(text: str, **parts: Any) -> list[str]:
+    return [one for one in found(text, **parts) if "are put to every question" in one]
+
+
+def test_many_policies_about_nobody_in_particular_are_told_once_with_their_number() -> None:
+    assert not crowded(many(100, "principal is Agent, action, resource"))
+    (problem,) = crowded(many(101, "principal is Agent, action, resource"))
+    assert problem.startswith("policies/test.cedar:1: policy: is one of 101 that are put to every")
+
+
+def test_policies_of_wider_scopes_count_among_them() -> None:
+    about = f'principal == Agent::"{READER}", action == Action::"tools/call:git/t", resource'
+    calls = 'principal is Agent, action in Action::"tools/call", resource'
+    text = many(60, about) + many(60, calls).replace('@id("p', '@id("q')
+    (problem,) = crowded(text)
+    assert problem.startswith("policies/test.cedar:1: policy: is one of 120 ")
+
+
+def test_what_is_crowded_because_of_wider_policies_is_not_told_again() -> None:
+    about = 'principal == Agent::"spiffe://example.org/a#", action, resource'
+    text = (
+        many(50, about)
+        + "\n"
+        + many(101, "principal is Agent, action, resource").replace('@id("p', '@id("q')
+    )
+    (problem,) = crowded(text)
+    assert problem.startswith("policies/test.cedar:51: ")
+
+
+def test_policies_about_different_principals_are_no_crowd() -> None:
+    about = 'principal == Agent::"spiffe://example.org/a#", action, resource'
+    assert not crowded(many(300, about))
+    assert not crowded(many(300, 'principal in Group::"g#", action, resource'))
+
+
+def test_policies_of_different_tenants_are_no_crowd() -> None:
+    own = {
+        f"tenants/{name}/policies/x.cedar": many(60, "principal, action, resource")
+        for name in ("acme", "beta")
+    }
+    tools = {"tools/git.json": server_file(tools=NEAT)}
+    assert not crowded("", manifest=TENANTS, extra=own | tools)
+    platform = many(60, "principal is Agent, action, resource")
+    assert [
+        problem.partition(":")[0]
+        for problem in crowded(platform, manifest=TENANTS, extra=own | tools)
+    ] == sorted(own)

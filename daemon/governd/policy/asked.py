@@ -1,0 +1,88 @@
+"""Who asks for what, and all that follows of it whatever the arguments are.
+
+Most questions differ from earlier ones in their arguments at most. What is found out once
+for subject, action and resource is kept, in a cache bounded by the text of its names.
+"""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+import cachetools
+
+from governd.policy.entities import Part
+from governd.policy.handles import PolicySets, SetKey
+from governd.policy.question import Names
+from governd.policy.tools import Tool
+from governd.policy.verdict import Verdict
+
+MAX_CACHED_CHARS = 8 << 20
+"""Of names and of what is held for them; candidates count, though most are shared."""
+MAX_KEPT = 4
+"""Contexts and outcomes kept for each: where candidates look at no argument, few come."""
+MAX_CONTEXT_CHARS = 512
+
+
+class Outcome(NamedTuple):
+    """What Cedar says.
+
+    Attributes:
+        allowed: Its decision.
+        reasons: Ids of the determining policies, sorted.
+        errors: What failed; the decision is worth nothing then.
+    """
+
+    allowed: bool
+    reasons: tuple[str, ...]
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Asked:
+    """A question without its arguments, in Cedar's terms.
+
+    Attributes:
+        tool: The tool it is about; ``None`` for any other resource.
+        part: Who asks for what, and what the evaluation can reach.
+        key: Which policies count.
+        sets: Those of them that can apply.
+        chars: What keeping it costs, in characters.
+        conforms: Whether the schema accepted a request of this kind. Arguments cannot
+            change that: what is projected has the types that the schema declares.
+        seen: What followed of the contexts met last, for which lease.
+        ruled: What followed of the outcomes met last, for which lease.
+    """
+
+    tool: Tool | None
+    part: Part
+    key: SetKey
+    sets: PolicySets
+    chars: int = 0
+    conforms: bool = False
+    seen: dict[tuple[str, float], Verdict] = field(default_factory=dict)
+    ruled: dict[tuple[Outcome, Outcome, float], Verdict] = field(default_factory=dict)
+
+    @property
+    def destructive(self) -> bool:
+        """Whether it is about a destructive tool."""
+        return self.tool is not None and self.tool.destructive
+
+    def keep_seen(self, context: str, longest: float, verdict: Verdict) -> None:
+        """Keeps what follows of a context, and forgets the rest where there are many."""
+        if len(context) <= MAX_CONTEXT_CHARS:
+            if len(self.seen) >= MAX_KEPT:
+                self.seen.clear()
+            self.seen[context, longest] = verdict
+
+    def keep_ruled(self, outcomes: tuple[Outcome, Outcome, float], verdict: Verdict) -> None:
+        """Keeps what follows of outcomes, and forgets the rest where there are many."""
+        if len(self.ruled) >= MAX_KEPT:
+            self.ruled.clear()
+        self.ruled[outcomes] = verdict
+
+
+AskedCache: TypeAlias = "cachetools.LRUCache[Names, Asked]"
+
+
+def empty_cache() -> AskedCache:
+    """Remembers nothing yet; bounded by what its names are made of."""
+    return cachetools.LRUCache(MAX_CACHED_CHARS, getsizeof=lambda asked: asked.chars)
