@@ -7,16 +7,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import measure
+from bench.policies import DEMO
 from bench.scenario import Bench
 
 GOVERND = Path(sys.executable).with_name("governd")
-POLICY = Path(__file__).resolve().parent.parent / "demo" / "policy"
-_NAMED = ("reader", "writer")
+NAMES = ("reader", "writer")
+"""The demo's agents."""
 _STOP_SECONDS = 15
 
 _HEAD = """\
@@ -26,12 +27,16 @@ trust_domain = "example.org"
 socket = "admin.sock"
 [policy]
 directory = "{policy}"
+poll_interval_seconds = {poll}
 [metrics]
 address = ""
 [limits]  # out of the way: the transport's and the evaluation's own limits are of interest
 calls_per_second = 1000000.0
 burst = 1000000
 calls_in_flight = 4096
+streams = 64
+streams_per_connection = 4096
+{settings}
 """
 _LISTENER = """\
 [[listener]]
@@ -74,23 +79,53 @@ class Daemon:
             return sum(1 for _ in log)
 
 
+@dataclass(frozen=True)
+class Setup:
+    """How a governd is set up.
+
+    Attributes:
+        names: Of the workload listeners' agents.
+        policy: The policy directory.
+        poll: How often governd looks for changes of it, in seconds.
+        settings: Further sections of the configuration.
+    """
+
+    names: Sequence[str] = (*NAMES, "agent-0")
+    policy: Path = DEMO
+    poll: float = 1.0
+    settings: str = ""
+
+    def config(self) -> str:
+        """The configuration."""
+        head = _HEAD.format(policy=self.policy, poll=self.poll, settings=self.settings)
+        return head + "".join(_LISTENER.format(name=name) for name in self.names)
+
+
+_USUAL = Setup()
+
+
+def agents(count: int) -> tuple[str, ...]:
+    """Names for so many listeners; the first two are the demo's reader and writer."""
+    return (*NAMES, *(f"agent-{number}" for number in range(count)))[:count]
+
+
 @contextlib.contextmanager
-def running(bench: Bench, *, listeners: int = 3) -> Iterator[Daemon]:
+def running(bench: Bench, setup: Setup = _USUAL, *, folder: Path | None = None) -> Iterator[Daemon]:
     """Starts a governd, without waiting until it answers, and stops it in the end.
 
-    The first two listeners are the demo's reader and writer.
+    Args:
+        bench: Has scratch space.
+        setup: How it is set up.
+        folder: Where one ran before, to start it again with the same state.
     """
-    folder = Path(tempfile.mkdtemp(dir=bench.folder))
-    names = [*_NAMED, *(f"agent-{number}" for number in range(listeners))][:listeners]
-    config = folder / "governd.toml"
-    sections = [_HEAD.format(policy=POLICY), *(_LISTENER.format(name=name) for name in names)]
-    config.write_text("".join(sections), encoding="utf-8")
-    (folder / "state").mkdir(mode=0o700)
+    folder = folder or _prepared(bench, setup)
     with (folder / "stderr").open("wb") as stderr:
         started = time.monotonic()
-        parent = subprocess.Popen([GOVERND, "run", "--config", config], stderr=stderr)
+        command = [str(GOVERND), "run", "--config", str(folder / "governd.toml")]
+        parent = subprocess.Popen(command, stderr=stderr)
     try:
-        yield Daemon(parent, folder, tuple(folder / f"{name}.sock" for name in names), started)
+        sockets = tuple(folder / f"{name}.sock" for name in setup.names)
+        yield Daemon(parent, folder, sockets, started)
     except BaseException:
         sys.stderr.buffer.write((folder / "stderr").read_bytes()[-2000:])
         raise
@@ -99,11 +134,18 @@ def running(bench: Bench, *, listeners: int = 3) -> Iterator[Daemon]:
 
 
 @contextlib.contextmanager
-def serving(bench: Bench, *, listeners: int = 3) -> Iterator[Daemon]:
+def serving(bench: Bench, setup: Setup = _USUAL, *, folder: Path | None = None) -> Iterator[Daemon]:
     """The same, once all its sockets answer that they serve."""
-    with running(bench, listeners=listeners) as daemon:
+    with running(bench, setup, folder=folder) as daemon:
         bench.load.wait(daemon.sockets)
         yield daemon
+
+
+def _prepared(bench: Bench, setup: Setup) -> Path:
+    folder = Path(tempfile.mkdtemp(dir=bench.folder))
+    (folder / "governd.toml").write_text(setup.config(), encoding="utf-8")
+    (folder / "state").mkdir(mode=0o700)
+    return folder
 
 
 def _stop(parent: subprocess.Popen[bytes]) -> None:

@@ -4,12 +4,15 @@ import resource
 import statistics
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+from bench.load import Load
 
 _KIB_PER_MIB = 1024
+_One = TypeVar("_One")
 
 
 class Effort:
@@ -19,6 +22,10 @@ class Effort:
         """Takes whether to hurry."""
         self._quick = quick
 
+    def size(self, full: int, quick: int) -> int:
+        """How much there is to measure with."""
+        return quick if self._quick else full
+
     def runs(self, full: int) -> int:
         """How many runs to make."""
         return 1 if self._quick else full
@@ -26,6 +33,14 @@ class Effort:
     def seconds(self, full: float) -> float:
         """How long to go on."""
         return min(full, 0.5) if self._quick else full
+
+    def total(self, full: float) -> float:
+        """About how long a scenario takes."""
+        return full / 8 if self._quick else full
+
+    def hurry(self, load: Load) -> Load:
+        """A load, shortened where it has to be."""
+        return replace(load, seconds=self.seconds(load.seconds))
 
 
 class Memory(NamedTuple):
@@ -107,6 +122,15 @@ class Runs:
     """
 
     values: Sequence[float]
+
+    @classmethod
+    def of(cls, measured: Iterable[_One], value: Callable[[_One], float]) -> "Runs":
+        """A number of each run."""
+        return cls([value(one) for one in measured])
+
+    def minus(self, other: "Runs") -> "Runs":
+        """How much each run is above the run of another thing that was made beside it."""
+        return Runs([a - b for a, b in zip(self.values, other.values, strict=True)])
 
     @property
     def median(self) -> float:

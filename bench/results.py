@@ -1,7 +1,7 @@
 """The numbers: what one says, where they are kept, how they are shown.
 
 ``results.json`` is a list of objects, one for each number. The table in the README is
-made from it, so the two never differ.
+made from it, and so is the picture, so that they never differ.
 """
 
 import json
@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from bench import picture
 from bench.measure import Runs
 
 HOME = Path(__file__).resolve().parent
 RESULTS = HOME / "results.json"
 README = HOME / "README.md"
+PICTURE = HOME / "results.svg"
 _BEGIN, _END = "<!-- results: begin -->", "<!-- results: end -->"
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">=": operator.ge, "=": operator.eq}
 _COLUMNS = ("scenario", "what", "value", "goal", "met", "no-op", "ratio", "runs", "spread")
@@ -85,7 +87,16 @@ def keep(name: str, records: Sequence[dict[str, Any]], *, order: Sequence[str]) 
     text = README.read_text(encoding="utf-8")
     before, _, rest = text.partition(_BEGIN)
     after = rest.partition(_END)[2]
-    README.write_text(f"{before}{_BEGIN}\n{table(merged)}\n{_END}{after}", encoding="utf-8")
+    README.write_text(f"{before}{_BEGIN}\n{_shown(merged)}\n{_END}{after}", encoding="utf-8")
+    PICTURE.write_text(picture.svg(merged), encoding="utf-8")
+
+
+def _shown(records: Sequence[dict[str, Any]]) -> str:
+    """What has a goal, and the rest to be unfolded."""
+    guarded = [one for one in records if one["goal"] is not None]
+    rest = [one for one in records if one["goal"] is None]
+    summary = f"<summary>{len(rest)} numbers without a goal</summary>"
+    return f"{table(guarded)}\n\n<details>{summary}\n\n{table(rest)}\n\n</details>"
 
 
 def table(records: Iterable[dict[str, Any]]) -> str:

@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -39,29 +36,6 @@ func (rawCodec) Unmarshal(data []byte, message any) error {
 	}
 	*body = append((*body)[:0], data...)
 	return nil
-}
-
-// readBodies reads the requests to send; without a file it is one empty message.
-func readBodies(path string) ([][]byte, error) {
-	if path == "" {
-		return [][]byte{{}}, nil
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var bodies [][]byte
-	for len(data) >= 4 {
-		size := int(binary.BigEndian.Uint32(data))
-		if size > len(data)-4 {
-			break
-		}
-		bodies, data = append(bodies, data[4:4+size]), data[4+size:]
-	}
-	if len(data) > 0 || len(bodies) == 0 {
-		return nil, errors.New("expected whole messages, at least one")
-	}
-	return bodies, nil
 }
 
 // outcome of a call, as its caller sees it.
@@ -99,6 +73,11 @@ func (t *trace) outcome(err error) outcome {
 }
 
 type traceKey struct{}
+
+// traced is a context whose call fills in the trace.
+func traced(t *trace) context.Context {
+	return context.WithValue(context.Background(), traceKey{}, t)
+}
 
 // tracer fills in the trace of each call.
 type tracer struct{}
@@ -138,8 +117,7 @@ func dial(socket string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 // invoke makes one call; the answer lands in reply.
 func invoke(conn *grpc.ClientConn, method string, body []byte, reply *[]byte) (outcome, error) {
 	var t trace
-	ctx := context.WithValue(context.Background(), traceKey{}, &t)
-	ctx, cancel := context.WithTimeout(ctx, deadline)
+	ctx, cancel := context.WithTimeout(traced(&t), deadline)
 	defer cancel()
 	err := conn.Invoke(ctx, method, &body, reply, grpc.ForceCodec(rawCodec{}))
 	return t.outcome(err), err

@@ -1,11 +1,11 @@
 // Loadgen is the client of the bench: it calls one gRPC method over Unix sockets and says
 // how long the answers took and what they cost the server.
 //
-//	loadgen load -socket PATH -method NAME [-bodies FILE] [-in-flight N | -rate N] ...
+//	loadgen load <plan.json
 //	loadgen wait -timeout 20s PATH...
 //
-// It knows no schema: requests are bytes from a file, answers stay bytes. The result is one
-// JSON object on standard output.
+// It knows no schema but EvaluateStream's frame: requests are bytes from a file, answers stay
+// bytes. The result is one JSON object on standard output.
 package main
 
 import (
@@ -14,7 +14,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 )
 
@@ -33,7 +32,7 @@ func run(arguments []string) error {
 	var err error
 	switch command, rest := arguments[0], arguments[1:]; command {
 	case "load":
-		result, err = runLoad(rest)
+		result, err = runLoad()
 	case "wait":
 		result, err = runWait(rest)
 	default:
@@ -45,40 +44,12 @@ func run(arguments []string) error {
 	return json.NewEncoder(os.Stdout).Encode(result)
 }
 
-// paths is a flag that may be given several times.
-type paths []string
-
-func (p *paths) String() string { return strings.Join(*p, ",") }
-
-func (p *paths) Set(path string) error {
-	*p = append(*p, path)
-	return nil
-}
-
-func runLoad(arguments []string) (*report, error) {
-	var p plan
-	var bodies string
-	flags := flag.NewFlagSet("load", flag.ExitOnError)
-	flags.Var((*paths)(&p.sockets), "socket", "socket of a caller; may be repeated")
-	flags.StringVar(&p.method, "method", "/grpc.health.v1.Health/Check", "full method name")
-	flags.StringVar(&bodies, "bodies", "", "requests, each after its length as four bytes, big endian; used in turn")
-	flags.IntVar(&p.inFlight, "in-flight", 1, "closed loop: calls in flight")
-	flags.Float64Var(&p.rate, "rate", 0, "open loop: calls a second, whatever the answers do")
-	flags.DurationVar(&p.warm, "warm", 500*time.Millisecond, "load before the measured time")
-	flags.DurationVar(&p.measured, "measured", 3*time.Second, "measured time")
-	flags.IntVar(&p.pid, "pid", 0, "process whose CPU time is read; 0 for none")
-	flags.BoolVar(&p.untilRefused, "until-refused", false, "closed loop: a caller that is refused ends")
-	if err := flags.Parse(arguments); err != nil {
-		return nil, err
+func runLoad() (*report, error) {
+	p, told, err := readPlan(os.Stdin)
+	if err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
 	}
-	if len(p.sockets) == 0 {
-		return nil, errors.New("socket: expected at least one")
-	}
-	var err error
-	if p.bodies, err = readBodies(bodies); err != nil {
-		return nil, fmt.Errorf("bodies: %w", err)
-	}
-	return p.run()
+	return p.run(told)
 }
 
 func runWait(arguments []string) (*waited, error) {

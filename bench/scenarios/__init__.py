@@ -1,16 +1,52 @@
 """The scenarios by name, in the order of the table; one file for each."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from bench.scenario import Scenario
-from bench.scenarios import drain, evaluate, healthcheck, idle_memory, listeners, restart, start
+from bench.scenarios import (
+    callers,
+    drain,
+    evaluate,
+    fairness,
+    healthcheck,
+    idle_memory,
+    lease,
+    listeners,
+    peer,
+    restart,
+    shapes,
+    start,
+    stream,
+    swap,
+)
 
-SCENARIOS: Mapping[str, Scenario] = {
-    "idle-memory": idle_memory.run,
-    "listeners": listeners.run,
-    "healthcheck": healthcheck.run,
-    "start": start.run,
-    "restart": restart.run,
-    "evaluate": evaluate.run,
-    "drain": drain.run,
+
+class Planned(NamedTuple):
+    """A scenario of the bench.
+
+    Attributes:
+        run: Measures.
+        seconds: About how long it takes.
+    """
+
+    run: Scenario
+    seconds: float
+
+
+SCENARIOS: Mapping[str, Planned] = {
+    "idle-memory": Planned(idle_memory.run, 19),
+    "listeners": Planned(listeners.run, 32),
+    "healthcheck": Planned(healthcheck.run, 3),
+    "start": Planned(start.run, 6),
+    "restart": Planned(restart.run, 8),
+    "evaluate": Planned(evaluate.run, 132),
+    "shapes": Planned(shapes.run, 185),
+    "stream": Planned(stream.run, 50),
+    "lease": Planned(lease.run, 13),
+    "fairness": Planned(fairness.run, 62),
+    "swap": Planned(swap.run, 75),
+    "callers": Planned(callers.run, 48),
+    "drain": Planned(drain.run, 8),
+    "peer": Planned(peer.run, 60),
 }

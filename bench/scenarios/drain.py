@@ -8,12 +8,12 @@ no socket any more, has not begun.
 import time
 from collections.abc import Iterator
 
+from bench import question
 from bench.daemon import serving
-from bench.load import EVALUATE, Load, Report, frame
+from bench.load import EVALUATE, Group, Load, Report
 from bench.measure import Runs
 from bench.results import Result
 from bench.scenario import Bench
-from bench.scenarios.evaluate import question
 
 IN_FLIGHT = 8
 
@@ -21,7 +21,7 @@ IN_FLIGHT = 8
 def run(bench: Bench) -> Iterator[Result]:
     """Counts over several drains, with eight calls in flight at each."""
     lost, unseen, seconds = [], [], []
-    for _ in range(bench.effort.runs(5)):
+    for _ in bench.rounds(5):
         report, decided, took = _once(bench)
         lost.append(report.lost + report.failed)
         unseen.append(decided - report.answered)
@@ -35,14 +35,15 @@ def run(bench: Bench) -> Iterator[Result]:
 
 def _once(bench: Bench) -> tuple[Report, int, float]:
     """What the client saw, how many decisions are on record, how long it took to end."""
-    bodies = frame([question(0)], bench.folder / "question")
-    load = Load(EVALUATE, bodies, IN_FLIGHT, warm=0.1, seconds=10, until_refused=True)
+    bodies = question.never_repeated(bench.folder / "never-repeated")
     with serving(bench) as daemon:
         _reader, writer, *_ = daemon.sockets
-        client = bench.load.start([writer], load)
+        who = Group([writer], in_flight=IN_FLIGHT)
+        load = Load([who], EVALUATE, bodies, warm=0.1, seconds=10, until_refused=True)
+        client = bench.load.start(load)
         time.sleep(1)
         told = time.monotonic()
         daemon.parent.terminate()
         daemon.parent.wait()
         took = time.monotonic() - told
-        return bench.load.report(client), daemon.decisions, took
+        return client.report(), daemon.decisions, took

@@ -1,114 +1,76 @@
 """Evaluate beside a no-op call of the same server: rate, latency, the server's CPU time.
 
-Runs of the two take turns, so that what else happens on the machine meets both alike. The
-decision log is on, as always, and the question is one that the demo's policy permits.
+Asked is what was never asked before, and what was asked a moment ago. The decision log is
+on, as always, and the question is one that the demo's policy permits.
 """
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
+from bench import question
 from bench.daemon import Daemon, serving
-from bench.load import EVALUATE, HEALTH, Load, Report, frame
+from bench.load import EVALUATE, HEALTH, LATENCIES, Group, Load, Report
 from bench.measure import Runs
 from bench.results import Result
-from bench.scenario import Bench
-from governd._proto.governd.v1 import policy_service_pb2
+from bench.scenario import Bench, Trial
 
 OPEN_RATE = 500
-QUESTIONS = 4096
-
-
-class Pair(NamedTuple):
-    """Runs of the two calls under the same load."""
-
-    noop: list[Report]
-    evaluate: list[Report]
-
-    def runs(self, value: Callable[[Report], float]) -> tuple[Runs, Runs]:
-        """A number of Evaluate's runs, and of the no-op's."""
-        return Runs([*map(value, self.evaluate)]), Runs([*map(value, self.noop)])
+RUNS = 5
+NOOP = "no-op"
+CPU_GOALS = {"never repeated": 150, "repeated": 40}
+"""For the server's CPU time above the no-op, in microseconds."""
+_OPEN_GOALS = {"p50": 1, "p99": 5, "p99.9": 10}
 
 
 def run(bench: Bench) -> Iterator[Result]:
     """Measures closed loops with one call and with eight in flight, and an open loop."""
-    bodies = frame([question(n) for n in range(QUESTIONS)], bench.folder / "questions")
+    asked = {
+        "never repeated": question.never_repeated(bench.folder / "never-repeated"),
+        "repeated": question.repeated(bench.folder / "repeated"),
+    }
     with serving(bench) as daemon:
+        _reader, writer, *_ = daemon.sockets
         for in_flight in (1, 8):
-            pair = _measure(bench, daemon, Load(in_flight=in_flight), bodies)
-            yield from _closed(pair, f"{in_flight} in flight")
-        pair = _measure(bench, daemon, Load(rate=OPEN_RATE, seconds=6), bodies)
-        yield from _open(pair, f"{OPEN_RATE}/s open loop, decision log on")
+            who = Group([writer], in_flight=in_flight)
+            found = _measure(bench, daemon, who, 2, asked)
+            for name in asked:
+                yield from _closed(found, name, f"{in_flight} in flight")
+        who = Group([writer], rate=OPEN_RATE)
+        found = _measure(bench, daemon, who, 5, {"never repeated": asked["never repeated"]})
+        yield from _open(found["never repeated"], found[NOOP])
 
 
-def question(number: int) -> bytes:
-    """An Evaluate request; they differ in an argument that policies look at."""
-    request = policy_service_pb2.EvaluateRequest()
-    request.action.name = "tools/call"
-    request.resource.type, request.resource.id = "tool", "git/git_commit"
-    arguments = {"repo_path": "repository", "message": f"DEMO-{number}: say what it is for"}
-    request.context.arguments_json = json.dumps(arguments).encode()
-    return request.SerializeToString()
+def _measure(
+    bench: Bench, daemon: Daemon, who: Group, seconds: float, asked: Mapping[str, Path]
+) -> Mapping[str, list[Report]]:
+    """Runs of the no-op and of each kind of question, in turns."""
+    loads = {NOOP: Load([who], HEALTH, seconds=seconds)}
+    for name, bodies in asked.items():
+        loads[name] = Load([who], EVALUATE, bodies, seconds=seconds)
+    trials = {name: Trial(load, daemon.pid) for name, load in loads.items()}
+    found = bench.in_turns(RUNS, trials)
+    for name in asked:
+        question.check_permitted(found[name])
+    return found
 
 
-def _measure(bench: Bench, daemon: Daemon, load: Load, bodies: Path) -> Pair:
-    load = replace(load, seconds=bench.effort.seconds(load.seconds))
-    evaluate = replace(load, method=EVALUATE, bodies=bodies)
-    pair = Pair([], [])
-    for _ in range(bench.effort.runs(5)):
-        pair.noop.append(_once(bench, daemon, replace(load, method=HEALTH)))
-        pair.evaluate.append(_once(bench, daemon, evaluate))
-        _check_permitted(pair.evaluate[-1])
-    return pair
+def _closed(found: Mapping[str, list[Report]], name: str, load: str) -> Iterator[Result]:
+    mine, noop = found[name], found[NOOP]
+    what = f"Evaluate, {name}, {load}"
+    rate, floor = (Runs.of(one, lambda report: report.per_second) for one in (mine, noop))
+    yield Result(f"{what}: calls a second", rate, "/s", floor=floor)
+    for quantile, value in LATENCIES.items():
+        runs, floor = Runs.of(mine, value), Runs.of(noop, value)
+        yield Result(f"{what}: {quantile}", runs, "ms", floor=floor)
+    cost, floor = (Runs.of(one, lambda report: report.cpu_us) for one in (mine, noop))
+    yield Result(f"{what}: server CPU for each call", cost, "us", floor=floor)
+    above = f"{what}: server CPU above the no-op"
+    yield Result(above, cost.minus(floor), "us", goal=CPU_GOALS[name], goal_op="<=")
 
 
-def _once(bench: Bench, daemon: Daemon, load: Load) -> Report:
-    _reader, writer, *_ = daemon.sockets
-    report = bench.load.run([writer], load, pid=daemon.pid)
-    if report.refused or report.failed or report.lost:
-        message = f"{load.method}: calls failed: {report.first_error}"
-        raise RuntimeError(message)
-    name = load.method.rpartition("/")[2]
-    bench.say(
-        f"{name:8} {report.per_second:6.0f}/s  p50 {report.p50_ms:.2f}  p90 {report.p90_ms:.2f}  "
-        f"p99 {report.p99_ms:.2f}  p99.9 {report.p999_ms:.2f} ms  cpu {report.server_cpu_us:.0f} us"
-    )
-    return report
-
-
-def _check_permitted(report: Report) -> None:
-    """A deny may be cheaper: what is measured has to be a permit."""
-    reply = bytes.fromhex(report.sample_reply)
-    answer = policy_service_pb2.EvaluateResponse.FromString(reply).evaluation
-    if not answer.decision:
-        message = f"the question is not permitted: {answer}"
-        raise RuntimeError(message)
-
-
-def _closed(pair: Pair, load: str) -> Iterator[Result]:
-    rate, floor = pair.runs(lambda report: report.per_second)
-    yield Result(f"Evaluate, {load}: calls a second", rate, "/s", floor=floor)
-    for quantile, value in _LATENCIES.items():
-        runs, floor = pair.runs(value)
-        yield Result(f"Evaluate, {load}: {quantile}", runs, "ms", floor=floor)
-    cost, floor = pair.runs(lambda report: report.server_cpu_us)
-    yield Result(f"Evaluate, {load}: server CPU for each call", cost, "us", floor=floor)
-    above = [mine - noop for mine, noop in zip(cost.values, floor.values, strict=True)]
-    yield Result(f"Evaluate, {load}: server CPU above the no-op", Runs(above), "us")
-
-
-def _open(pair: Pair, load: str) -> Iterator[Result]:
-    for quantile, value in _LATENCIES.items():
-        runs, floor = pair.runs(value)
-        goal = 10 if quantile == "p99" else None
-        yield Result(f"Evaluate, {load}: {quantile}", runs, "ms", goal=goal, floor=floor)
-
-
-_LATENCIES: dict[str, Callable[[Report], float]] = {
-    "p50": lambda report: report.p50_ms,
-    "p90": lambda report: report.p90_ms,
-    "p99": lambda report: report.p99_ms,
-    "p99.9": lambda report: report.p999_ms,
-}
+def _open(mine: list[Report], noop: list[Report]) -> Iterator[Result]:
+    what = f"Evaluate, never repeated, {OPEN_RATE}/s open loop, decision log on"
+    for quantile, value in LATENCIES.items():
+        runs, floor = Runs.of(mine, value), Runs.of(noop, value)
+        goal = _OPEN_GOALS.get(quantile)
+        yield Result(f"{what}: {quantile}", runs, "ms", goal=goal, floor=floor)

@@ -18,7 +18,7 @@ IDLE_SECONDS = 5
 
 def run(bench: Bench) -> Iterator[Result]:
     """Measures it with three listeners, 5 s after all of them answered."""
-    runs = [_once(bench) for _ in range(bench.effort.runs(3))]
+    runs = [_once(bench) for _ in bench.rounds(3)]
     alone, both = zip(*runs, strict=True)
     yield _result("RSS of the daemon", [found.rss for found in alone])
     yield _result("PSS of the daemon", [found.pss for found in alone])
@@ -30,7 +30,7 @@ def _result(name: str, mib: list[float]) -> Result:
 
 
 def _once(bench: Bench) -> tuple[Memory, Memory]:
-    with serving(bench, listeners=3) as daemon:
+    with serving(bench) as daemon:
         time.sleep(bench.effort.seconds(IDLE_SECONDS))
         alone = memory(daemon.pid)
         both = alone + memory(daemon.parent.pid)

@@ -3,20 +3,20 @@
 import time
 from collections.abc import Iterator
 
-from bench.daemon import running
+from bench.daemon import Setup, agents, running
 from bench.measure import Memory, Runs, memory
 from bench.results import Result
 from bench.scenario import Bench
 
 FEW = 3
 MANY = 253
-IDLE_SECONDS = 5
+IDLE_SECONDS = 3
 
 
 def run(bench: Bench) -> Iterator[Result]:
     """Measures governd with few and with many, by turns."""
     added, starts = [], []
-    for _ in range(bench.effort.runs(3)):
+    for _ in bench.rounds(3):
         few, _start = _once(bench, FEW)
         many, start = _once(bench, MANY)
         added.append(Memory(many.rss - few.rss, many.pss - few.pss))
@@ -30,7 +30,7 @@ def run(bench: Bench) -> Iterator[Result]:
 
 def _once(bench: Bench, listeners: int) -> tuple[Memory, float]:
     """Memory when idle, and seconds until all listeners answered."""
-    with running(bench, listeners=listeners) as daemon:
+    with running(bench, Setup(agents(listeners))) as daemon:
         bench.load.wait(daemon.sockets)
         start = time.monotonic() - daemon.started
         time.sleep(bench.effort.seconds(IDLE_SECONDS))

@@ -11,7 +11,7 @@ from bench.scenario import Bench
 
 def run(bench: Bench) -> Iterator[Result]:
     """Measures it by a client that tries every 5 ms."""
-    runs = [_once(bench) for _ in range(bench.effort.runs(7))]
+    runs = [_once(bench) for _ in bench.rounds(7)]
     yield Result("start to ready", Runs(runs), "s", goal=1.5)
 
 
