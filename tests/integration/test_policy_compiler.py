@@ -6,18 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import grpc
 import pytest
 
+from governd._proto.governd.v1 import policy_service_pb2_grpc
 from governd.adapters.compiler_process import CompilerProcess
 from governd.application.ports import PolicyCompilerPort
 from governd.errors import CompilerError, PolicyError
 from tests.fakes.policy_compiler import FakePolicyCompiler
 from tests.integration.daemon_process import DaemonProcess, StartGovernd
-from tests.integration.test_policy_changes import evaluate, reload, status
+from tests.integration.test_policy_changes import RESET, evaluate, reload, status
 from tests.policies import PERMIT_ALL, ask, base, schema_text, source_files
 
 FILES = source_files(PERMIT_ALL)
@@ -270,3 +273,29 @@ def test_going_back_to_the_policy_before_does_not_compile_either(
     reload(daemon)
     assert starts(tmp_path) == 2
     assert len(list((daemon.state_directory / "compiled").iterdir())) == 2
+
+
+def test_starting_the_compiler_is_safe_while_calls_are_served(governd: StartGovernd) -> None:
+    """GRPC's fork handlers killed one child in ten."""
+    daemon = governd("[limits]\ncalls_per_second = 100000.0\nburst = 100000")
+    manifest = daemon.policy_directory / "manifest.toml"
+    text = manifest.read_text()
+    stop = threading.Event()
+    with grpc.insecure_channel(daemon.target("writer")) as channel:
+        callers = [threading.Thread(target=_keep_asking, args=(channel, stop)) for _ in range(4)]
+        for caller in callers:
+            caller.start()
+        try:
+            for number in range(20):
+                manifest.write_text(f"{text}# {number}\n")
+                reload(daemon)
+        finally:
+            stop.set()
+            for caller in callers:
+                caller.join()
+
+
+def _keep_asking(channel: grpc.Channel, stop: threading.Event) -> None:
+    stub = policy_service_pb2_grpc.PolicyServiceStub(channel)
+    while not stop.is_set():
+        stub.Evaluate(RESET, timeout=10)

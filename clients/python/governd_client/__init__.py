@@ -24,7 +24,9 @@ from governd_client.errors import (
     UnavailableError,
 )
 from governd_client.identity import Identity
+from governd_client.outcomes import Outcome
 from governd_client.question import Question, Resource, Semantic
+from governd_client.session import Stats
 
 __all__ = [
     "ArgumentsInvalidError",
@@ -42,11 +44,13 @@ __all__ = [
     "LimitExceededError",
     "MalformedAnswerError",
     "Obligation",
+    "Outcome",
     "Policy",
     "Question",
     "Resource",
     "Semantic",
     "Shadow",
+    "Stats",
     "SubjectNotAllowedError",
     "TargetError",
     "UnavailableError",

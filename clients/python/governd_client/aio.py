@@ -1,25 +1,40 @@
 """The asynchronous client, for one event loop. Says and does what ``Client`` does."""
 
+import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from governd_client._proto.governd.v1 import identity_service_pb2
+from governd_client._proto.governd.v1 import identity_service_pb2, policy_service_pb2, types_pb2
 from governd_client.channel import (
     EVALUATE,
     EVALUATE_BATCH,
     WHO_AM_I,
-    AsyncGrpcPort,
     AsyncPort,
+    CallTerms,
     resolve,
 )
 from governd_client.decision import Decision
+from governd_client.exchange import StreamEndedError
+from governd_client.grpc_port import AsyncGrpcPort
 from governd_client.identity import Identity
-from governd_client.question import Question, Semantic, batch_answers, batch_request
-from governd_client.terms import DEFAULT_TIMEOUT_SECONDS, Terms
+from governd_client.outcomes import AnswerPath
+from governd_client.question import (
+    Question,
+    Semantic,
+    batch_answers,
+    batch_request,
+    key_of,
+    request_of,
+)
+from governd_client.session import Session
+from governd_client.task_stream import TaskStream
+from governd_client.tasks import AsyncBackground
+from governd_client.telling import Telling
+from governd_client.terms import DEFAULT_TIMEOUT_SECONDS, Terms, require_end, rest_of
 
 
-class AsyncClient:
+class AsyncClient(Telling):
     """Asks governd. Whatever goes wrong raises a ``GoverndError``: never an allow."""
 
     def __init__(
@@ -29,6 +44,7 @@ class AsyncClient:
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         supported_obligations: Collection[str] = (),
         traceparent: Callable[[], str | None] | None = None,
+        leases: bool = True,
         port: AsyncPort | None = None,
     ) -> None:
         """Connects on the first call. Make it inside the running event loop.
@@ -39,6 +55,7 @@ class AsyncClient:
             timeout: Seconds for each call that does not say otherwise.
             supported_obligations: Types of the obligations that the caller always performs.
             traceparent: Tells the current W3C trace context for calls that bring none.
+            leases: Whether leased answers are given again without asking.
             port: Stands in for the wire, in tests.
 
         Raises:
@@ -46,6 +63,9 @@ class AsyncClient:
         """
         self._port = port if port is not None else AsyncGrpcPort(resolve(target))
         self._terms = Terms(timeout, frozenset(supported_obligations), traceparent)
+        self._session = Session(leases=leases)
+        self._background: AsyncBackground = AsyncBackground(self._port, self._session)
+        self._stream = TaskStream(self._port, self._session)
 
     async def evaluate(
         self,
@@ -60,6 +80,8 @@ class AsyncClient:
     ) -> Decision:
         """Asks one question. A deny is an answer; ``.require()`` makes it raise.
 
+        Nobody is asked where a lease holds; ``Decision.leased`` says so.
+
         Args:
             action: The protocol's own word, for example ``tools/call``.
             resource: Type and id, for example ``Resource("tool", "git/git_commit")``.
@@ -72,12 +94,35 @@ class AsyncClient:
         Raises:
             GoverndError: There is no answer, which is never an allow.
         """
-        answer = await self._port.call(
-            EVALUATE,
-            Question(action, resource, arguments, subject).to_proto(),
-            self._terms.of_call(timeout, traceparent),
-        )
-        return Decision.from_proto(answer.evaluation, self._terms.supported(supported_obligations))
+        session = self._session
+        began = session.clock()
+        key = key_of(action, resource, arguments, subject)
+        if timeout is not None:
+            require_end(timeout)
+        decision = session.reuse(key, began)
+        if decision is None:
+            supported = self._terms.supported(supported_obligations)
+            evaluation, path = await self._ask(
+                request_of(key), self._terms.of_call(timeout, traceparent)
+            )
+            decision = session.answered(key, evaluation, supported, path=path, began=began)
+        if session.due:
+            self._background.tend()
+        return decision
+
+    async def _ask(
+        self, request: policy_service_pb2.EvaluateRequest, terms: CallTerms
+    ) -> tuple[types_pb2.Evaluation, AnswerPath]:
+        began = self._session.clock()
+        try:
+            if self._session.enter(request.ByteSize()):
+                with contextlib.suppress(StreamEndedError):
+                    return await self._stream.ask(request, terms), AnswerPath.STREAM
+                terms = rest_of(terms, self._session.clock() - began)
+            answer = await self._port.call(EVALUATE, request, terms)
+            return answer.evaluation, AnswerPath.UNARY
+        finally:
+            self._session.leave()
 
     async def evaluate_batch(
         self,
@@ -122,7 +167,14 @@ class AsyncClient:
         return Identity.from_proto(answer)
 
     async def close(self) -> None:
-        """Gives the connection back."""
+        """Reports what is left, for half a second at most, and gives the connection back.
+
+        Whoever still waits for an answer gets an ``UnavailableError``.
+        """
+        if self._session.came_along():
+            self._session.close()
+            await self._stream.close()
+            await self._background.close()
         await self._port.close()
 
     async def __aenter__(self) -> Self:

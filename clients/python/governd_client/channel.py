@@ -1,58 +1,29 @@
-"""The wire between a client and governd.
+"""What lies between a client and governd: its address, its calls, and a port to it.
 
-A port promises one thing: whatever goes wrong, nothing but a ``GoverndError`` escapes. The
-gRPC ports here wait for a governd that restarts (wait-for-ready, within the deadline) and
-retry UNAVAILABLE, which is safe because asking twice has no effect but a further record.
+A port promises one thing: whatever goes wrong, nothing but a ``GoverndError`` escapes.
+``governd_client.grpc_port`` has the real ones.
 
 The address is an absolute path or ``unix:///path``: from the argument, else the environment
 variable ``GOVERND_SOCKET``, else ``/governd/governd.sock``.
 """
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypedDict, TypeVar
+from typing import Final, Generic, NotRequired, Protocol, Self, TypedDict, TypeVar
 
-import grpc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import Message
 
 from governd_client._proto.governd.v1 import identity_service_pb2, policy_service_pb2
-from governd_client.errors import MalformedAnswerError, TargetError, UnavailableError, from_rpc
+from governd_client.errors import TargetError
 
 ENVIRONMENT: Final = "GOVERND_SOCKET"
 DEFAULT_SOCKET: Final = "/governd/governd.sock"
 _MAX_SOCKET_BYTES: Final = 107  # sockaddr_un.sun_path without its final NUL
 
-_SERVICE_CONFIG: Final = {
-    "methodConfig": [
-        {
-            "name": [
-                {"service": "governd.v1.PolicyService"},
-                {"service": "governd.v1.IdentityService"},
-            ],
-            "retryPolicy": {
-                "maxAttempts": 5,
-                "initialBackoff": "0.02s",
-                "maxBackoff": "0.3s",
-                "backoffMultiplier": 3,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
-}
-_OPTIONS: Final = (
-    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-    # gRPC's own pace (1 s, growing to 2 min) is for networks; this is a local socket.
-    ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
-    ("grpc.max_reconnect_backoff_ms", 500),
-    # Two clients in one process share no connection and none of each other's failures.
-    ("grpc.use_local_subchannel_pool", 1),
-)
-
 Q = TypeVar("Q", bound=Message)  # question
 A = TypeVar("A", bound=Message)  # answer
+A_co = TypeVar("A_co", bound=Message, covariant=True)
 
 
 class CallTerms(TypedDict):
@@ -61,10 +32,12 @@ class CallTerms(TypedDict):
     Attributes:
         timeout: Seconds until it fails.
         metadata: Its headers.
+        wait_for_ready: Whether it waits for a governd that is away; so unless it says no.
     """
 
     timeout: float
     metadata: tuple[tuple[str, str], ...]
+    wait_for_ready: NotRequired[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +65,39 @@ EVALUATE_BATCH: Final = Method(
     policy_service_pb2.EvaluateBatchRequest,
     policy_service_pb2.EvaluateBatchResponse,
 )
+EVALUATE_STREAM: Final = Method(
+    "/governd.v1.PolicyService/EvaluateStream",
+    policy_service_pb2.EvaluateStreamRequest,
+    policy_service_pb2.EvaluateStreamResponse,
+)
+WATCH_EPOCH: Final = Method(
+    "/governd.v1.PolicyService/WatchEpoch",
+    policy_service_pb2.WatchEpochRequest,
+    policy_service_pb2.WatchEpochResponse,
+)
+REPORT_OUTCOME: Final = Method(
+    "/governd.v1.PolicyService/ReportOutcome",
+    policy_service_pb2.ReportOutcomeRequest,
+    policy_service_pb2.ReportOutcomeResponse,
+)
 WHO_AM_I: Final = Method(
     "/governd.v1.IdentityService/WhoAmI",
     identity_service_pb2.WhoAmIRequest,
     identity_service_pb2.WhoAmIResponse,
 )
+
+
+class Stream(Protocol[A_co]):
+    """The answers of a streaming call, as they come. Raises nothing but ``GoverndError``."""
+
+    def __iter__(self) -> Self:
+        """Returns the stream itself."""
+
+    def __next__(self) -> A_co:
+        """Waits for the next answer."""
+
+    def cancel(self) -> None:
+        """Ends the call, from any thread: whoever waits for an answer gets an error."""
 
 
 class Port(Protocol):
@@ -105,8 +106,14 @@ class Port(Protocol):
     def call(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
         """Makes one call."""
 
+    def stream(self, method: Method[Q, A], requests: Iterator[Q]) -> Stream[A]:
+        """Begins a streaming call: it fails where governd is away, and has no deadline.
+
+        ``requests`` is read in a thread of its own and must end when the stream does.
+        """
+
     def close(self) -> None:
-        """Gives the connection back."""
+        """Gives the connection back; what still waits fails."""
 
 
 class AsyncPort(Protocol):
@@ -115,69 +122,14 @@ class AsyncPort(Protocol):
     async def call(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
         """Makes one call."""
 
-    async def close(self) -> None:
-        """Gives the connection back."""
+    def stream(self, method: Method[Q, A], requests: AsyncIterator[Q]) -> AsyncGenerator[A, None]:
+        """A streaming call: it fails where governd is away, and has no deadline.
 
-
-class GrpcPort:
-    """The port over a synchronous gRPC channel, which connects on the first call."""
-
-    def __init__(self, target: str) -> None:
-        """Takes a gRPC target, as ``resolve`` returns it."""
-        self._channel = grpc.insecure_channel(target, _OPTIONS)
-
-    def call(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
-        """Makes one call."""
-        try:
-            call = self._channel.unary_unary(method.path, _write, bytes)
-            answer = call(request, **terms, wait_for_ready=True)
-        except grpc.RpcError as error:
-            raise from_rpc(error) from error
-        except ValueError as error:  # what gRPC raises on a closed channel
-            message = "the client is closed"
-            raise UnavailableError(message) from error
-        return _parse(method, answer)
-
-    def close(self) -> None:
-        """Gives the connection back."""
-        self._channel.close()
-
-
-class AsyncGrpcPort:
-    """The port over a ``grpc.aio`` channel, bound to the event loop that makes it."""
-
-    def __init__(self, target: str) -> None:
-        """Takes a gRPC target, as ``resolve`` returns it."""
-        self._channel = grpc.aio.insecure_channel(target, _OPTIONS)
-
-    async def call(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
-        """Makes one call."""
-        try:
-            call = self._channel.unary_unary(method.path, _write, bytes)
-            answer = await call(request, **terms, wait_for_ready=True)
-        except grpc.RpcError as error:
-            raise from_rpc(error) from error
-        except (ValueError, grpc.aio.UsageError) as error:  # on a closed channel
-            message = "the client is closed"
-            raise UnavailableError(message) from error
-        return _parse(method, answer)
+        It ends with the generator or with the task that reads it.
+        """
 
     async def close(self) -> None:
-        """Gives the connection back."""
-        await self._channel.close()
-
-
-def _write(request: Message) -> bytes:
-    return request.SerializeToString()
-
-
-def _parse(method: Method[Q, A], answer: bytes) -> A:
-    """Reads an answer here: ``grpc.aio`` would make None of one that does not parse."""
-    try:
-        return method.answer.FromString(answer)
-    except DecodeError as error:
-        message = "the answer does not parse"
-        raise MalformedAnswerError(message) from error
+        """Gives the connection back; what still waits fails."""
 
 
 def resolve(target: str | None, environ: Mapping[str, str] = os.environ) -> str:

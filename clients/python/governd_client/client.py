@@ -1,25 +1,44 @@
-"""The synchronous client. Safe to share between threads."""
+"""The synchronous client. Safe to share between threads.
 
+Answers that governd leases are given again without asking, and questions of several threads
+share one stream; ``governd_client.leases`` and ``governd_client.exchange`` have the rules.
+"""
+
+import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from governd_client._proto.governd.v1 import identity_service_pb2
+from governd_client._proto.governd.v1 import identity_service_pb2, policy_service_pb2, types_pb2
 from governd_client.channel import (
     EVALUATE,
     EVALUATE_BATCH,
     WHO_AM_I,
-    GrpcPort,
+    CallTerms,
     Port,
     resolve,
 )
 from governd_client.decision import Decision
+from governd_client.exchange import StreamEndedError
+from governd_client.grpc_port import GrpcPort
 from governd_client.identity import Identity
-from governd_client.question import Question, Semantic, batch_answers, batch_request
-from governd_client.terms import DEFAULT_TIMEOUT_SECONDS, Terms
+from governd_client.outcomes import AnswerPath
+from governd_client.question import (
+    Question,
+    Semantic,
+    batch_answers,
+    batch_request,
+    key_of,
+    request_of,
+)
+from governd_client.session import Session
+from governd_client.telling import Telling
+from governd_client.terms import DEFAULT_TIMEOUT_SECONDS, Terms, require_end, rest_of
+from governd_client.thread_stream import ThreadStream
+from governd_client.threads import Background
 
 
-class Client:
+class Client(Telling):
     """Asks governd. Whatever goes wrong raises a ``GoverndError``: never an allow."""
 
     def __init__(
@@ -29,6 +48,7 @@ class Client:
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         supported_obligations: Collection[str] = (),
         traceparent: Callable[[], str | None] | None = None,
+        leases: bool = True,
         port: Port | None = None,
     ) -> None:
         """Connects on the first call.
@@ -39,6 +59,7 @@ class Client:
             timeout: Seconds for each call that does not say otherwise.
             supported_obligations: Types of the obligations that the caller always performs.
             traceparent: Tells the current W3C trace context for calls that bring none.
+            leases: Whether leased answers are given again without asking.
             port: Stands in for the wire, in tests.
 
         Raises:
@@ -46,6 +67,9 @@ class Client:
         """
         self._port = port if port is not None else GrpcPort(resolve(target))
         self._terms = Terms(timeout, frozenset(supported_obligations), traceparent)
+        self._session = Session(leases=leases)
+        self._background: Background = Background(self._port, self._session)
+        self._stream = ThreadStream(self._port, self._session)
 
     def evaluate(
         self,
@@ -60,6 +84,8 @@ class Client:
     ) -> Decision:
         """Asks one question. A deny is an answer; ``.require()`` makes it raise.
 
+        Nobody is asked where a lease holds; ``Decision.leased`` says so.
+
         Args:
             action: The protocol's own word, for example ``tools/call``.
             resource: Type and id, for example ``Resource("tool", "git/git_commit")``.
@@ -72,12 +98,32 @@ class Client:
         Raises:
             GoverndError: There is no answer, which is never an allow.
         """
-        answer = self._port.call(
-            EVALUATE,
-            Question(action, resource, arguments, subject).to_proto(),
-            self._terms.of_call(timeout, traceparent),
-        )
-        return Decision.from_proto(answer.evaluation, self._terms.supported(supported_obligations))
+        session = self._session
+        began = session.clock()
+        key = key_of(action, resource, arguments, subject)
+        if timeout is not None:
+            require_end(timeout)
+        decision = session.reuse(key, began)
+        if decision is None:
+            supported = self._terms.supported(supported_obligations)
+            evaluation, path = self._ask(request_of(key), self._terms.of_call(timeout, traceparent))
+            decision = session.answered(key, evaluation, supported, path=path, began=began)
+        if session.due:
+            self._background.tend()
+        return decision
+
+    def _ask(
+        self, request: policy_service_pb2.EvaluateRequest, terms: CallTerms
+    ) -> tuple[types_pb2.Evaluation, AnswerPath]:
+        began = self._session.clock()
+        try:
+            if self._session.enter(request.ByteSize()):
+                with contextlib.suppress(StreamEndedError):
+                    return self._stream.ask(request, terms), AnswerPath.STREAM
+                terms = rest_of(terms, self._session.clock() - began)
+            return self._port.call(EVALUATE, request, terms).evaluation, AnswerPath.UNARY
+        finally:
+            self._session.leave()
 
     def evaluate_batch(
         self,
@@ -118,7 +164,14 @@ class Client:
         return Identity.from_proto(answer)
 
     def close(self) -> None:
-        """Gives the connection back."""
+        """Reports what is left, for half a second at most, and gives the connection back.
+
+        Whoever still waits for an answer gets an ``UnavailableError``.
+        """
+        if self._session.came_along():
+            self._session.close()
+            self._stream.close()
+            self._background.close()
         self._port.close()
 
     def __enter__(self) -> Self:

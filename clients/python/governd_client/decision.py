@@ -106,6 +106,8 @@ class Decision:
         policy: Which policy decided.
         shadow: What shadow policies would have changed, ``None`` for nothing.
         error: In a batch, why the question could not be asked; ``None`` otherwise.
+        leased: Whether nobody was asked: this is an earlier answer to the same question,
+            which governd gave for reuse and which still holds.
     """
 
     decision_id: str
@@ -115,6 +117,7 @@ class Decision:
     policy: Policy = Policy("", 0, "", timedelta())
     shadow: Shadow | None = None
     error: GoverndError | None = field(default=None, compare=False)
+    leased: bool = field(default=False, compare=False)
 
     @property
     def allowed(self) -> bool:

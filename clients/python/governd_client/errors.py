@@ -19,6 +19,7 @@ from google.rpc import error_details_pb2, status_pb2
 if TYPE_CHECKING:
     from governd_client.decision import Decision
 
+CLOSED: Final = "the client is closed"
 _DOMAIN: Final = "governd"
 _DETAILS: Final = "grpc-status-details-bin"
 _M = TypeVar("_M", bound=Message)
@@ -116,6 +117,7 @@ _BY_REASON: Final[Mapping[str, type[GoverndError]]] = {
     "CONCURRENCY_LIMITED": LimitExceededError,
     "STREAMS_LIMITED": LimitExceededError,
     "DRAINING": UnavailableError,
+    "LOG_UNAVAILABLE": UnavailableError,
     "INTERNAL": InternalError,
 }
 
@@ -123,6 +125,7 @@ _BY_CODE: Final[Mapping[grpc.StatusCode, type[GoverndError]]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: LimitExceededError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
+    grpc.StatusCode.CANCELLED: UnavailableError,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceededError,
     grpc.StatusCode.INTERNAL: InternalError,
     grpc.StatusCode.UNKNOWN: InternalError,

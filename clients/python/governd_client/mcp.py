@@ -10,11 +10,14 @@ Invariants:
     * The message is parsed once, by the SDK: the arguments asked about are the very object
       that the handler gets, since the context is handed on unchanged.
     * A request reaches the handler only after a permit for it.
+    * What became of a permitted request is reported: failed where its handler raised or its
+      result says so, else succeeded.
     * A refusal carries the decision's id and nothing of the policy, and nothing of an
       error of governd.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
@@ -22,7 +25,9 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from governd_client.aio import AsyncClient
+from governd_client.decision import Decision
 from governd_client.errors import GoverndError, InvalidRequestError
+from governd_client.outcomes import Outcome
 from governd_client.question import Question, Resource
 
 DENIED: Final = -32001
@@ -84,11 +89,18 @@ class PolicyMiddleware:
         if ctx.request_id is None:
             # A call without an id would be a call nobody decided on.
             return await call_next(ctx) if ctx.method.startswith(_NOTIFICATION) else None
-        if ctx.method not in _PASS:
-            await self._require(ctx, question(ctx.method, ctx.params, self._server))
-        return await call_next(ctx)
+        if ctx.method in _PASS:
+            return await call_next(ctx)
+        decision = await self._require(ctx, question(ctx.method, ctx.params, self._server))
+        began, outcome = time.monotonic(), Outcome.FAILED
+        try:
+            result = await call_next(ctx)
+            outcome = Outcome.FAILED if _failed(result) else Outcome.SUCCEEDED
+            return result
+        finally:
+            self._client.report(decision, outcome, duration=time.monotonic() - began)
 
-    async def _require(self, ctx: Context, asked: Question) -> None:
+    async def _require(self, ctx: Context, asked: Question) -> Decision:
         try:
             subject = self._caller(ctx)
         except Exception as error:
@@ -114,6 +126,7 @@ class PolicyMiddleware:
             _refuse(UNDECIDED, "no policy decision could be obtained", cause=error)
         if not decision.allowed:
             _refuse(DENIED, "denied by policy", {"decision_id": decision.decision_id})
+        return decision
 
 
 def question(method: str, params: Mapping[str, Any] | None, server: str) -> Question:
@@ -134,6 +147,13 @@ def question(method: str, params: Mapping[str, Any] | None, server: str) -> Ques
     if not isinstance(name, str) or not name or not isinstance(arguments, dict | None):
         _refuse(INVALID_PARAMS, "invalid params")
     return Question(method, Resource(kind, f"{server}/{name}"), arguments)
+
+
+def _failed(result: object) -> bool:
+    """Whether the handler says that the tool failed, as a message or as raw JSON."""
+    if isinstance(result, Mapping):
+        return result.get("isError") is True
+    return getattr(result, "is_error", False) is True
 
 
 def _traceparent(params: Mapping[str, Any] | None) -> str | None:

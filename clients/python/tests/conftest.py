@@ -1,11 +1,18 @@
 """What the tests of the Python client share: one settable governd, in memory or served."""
 
-from collections.abc import Iterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
+from governd_client import AsyncClient, Client, Decision, Outcome, Resource, Stats
 from governd_client.testing import FakeGovernd
+
+WAIT_SECONDS = 10.0
+LOG = Resource("tool", "git/git_log")
 
 
 @pytest.fixture
@@ -19,3 +26,135 @@ def socket(governd: FakeGovernd, tmp_path: Path) -> Iterator[str]:
     """The same governd behind a real gRPC server on a Unix socket."""
     with governd.serve(tmp_path / "governd.sock") as path:
         yield path
+
+
+class Asker(Protocol):
+    """Either client, seen from a coroutine, so that each test holds for both."""
+
+    async def evaluate(self, resource: Resource = LOG, **terms: Any) -> Decision:
+        """Asks one question."""
+
+    async def close(self) -> None:
+        """Closes the client."""
+
+    def report(
+        self, decision: Decision, outcome: Outcome, *, duration: float | None = None
+    ) -> None:
+        """Tells what became of a decision."""
+
+    def stats(self) -> Stats:
+        """What the client did so far."""
+
+
+class _Threads:
+    """A ``Client``, each of whose calls gets a thread of its own."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.report = client.report
+        self.stats = client.stats
+
+    async def evaluate(self, resource: Resource = LOG, **terms: Any) -> Decision:
+        answer: Decision = await _in_thread(
+            lambda: self._client.evaluate("tools/call", resource, **terms)
+        )
+        return answer
+
+    async def close(self) -> None:
+        await _in_thread(self._client.close)
+
+
+async def _in_thread(work: Callable[[], Any]) -> Any:
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def settle(result: Any, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(result)
+
+    def run() -> None:
+        result, error = None, None
+        try:
+            result = work()
+        except Exception as caught:  # noqa: BLE001 - whoever awaits gets it
+            error = caught
+        loop.call_soon_threadsafe(settle, result, error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await done
+
+
+class _Tasks:
+    """An ``AsyncClient``."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self.report = client.report
+        self.stats = client.stats
+        self.close = client.close
+
+    async def evaluate(self, resource: Resource = LOG, **terms: Any) -> Decision:
+        return await self._client.evaluate("tools/call", resource, **terms)
+
+
+Open = Callable[..., Asker]
+
+
+@pytest.fixture(params=["sync-memory", "sync-wire", "async-memory", "async-wire"])
+async def connect(
+    request: pytest.FixtureRequest, governd: FakeGovernd, tmp_path: Path
+) -> AsyncIterator[Open]:
+    """Opens either client, in memory or over a socket: there is no telling them apart."""
+    kind, where = request.param.split("-")
+    made: list[Asker] = []
+    before = set(threading.enumerate())  # tests that leave their client open have some
+
+    with governd.serve(tmp_path / "governd.sock") as path:
+
+        def connect(**terms: Any) -> Asker:
+            terms = {"timeout": 5.0, **terms}
+            if kind == "sync":
+                port = governd.port() if where == "memory" else None
+                made.append(_Threads(Client(path, port=port, **terms)))
+            else:
+                aport = governd.async_port() if where == "memory" else None
+                made.append(_Tasks(AsyncClient(path, port=aport, **terms)))
+            return made[-1]
+
+        yield connect
+        for each in made:
+            await each.close()
+        threads = {each.name for each in set(threading.enumerate()) - before}
+        tasks = [each.get_name() for each in asyncio.all_tasks()]
+        assert not [each for each in (*threads, *tasks) if each.startswith("governd-")]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits until something holds, and fails if it never does."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not condition():  # noqa: ASYNC110 - of threads, too
+            await asyncio.sleep(0.002)
+
+
+async def until_leased(asker: Asker, **terms: Any) -> Decision:
+    """Asks the same question until a lease answers it."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not (decision := await asker.evaluate(**terms)).leased:  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0.002)
+        return decision
+
+
+@pytest.fixture
+def wait() -> Callable[[Callable[[], bool]], Awaitable[None]]:
+    """``until``, for tests."""
+    return until
+
+
+@pytest.fixture
+def lease() -> Callable[..., Awaitable[Decision]]:
+    """``until_leased``, for tests."""
+    return until_leased

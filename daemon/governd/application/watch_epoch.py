@@ -11,6 +11,7 @@ from governd.policy.decision import PolicyInfo
 BEAT_SECONDS = 0.5
 """The longest between two messages."""
 _EARLIEST = 0.7
+"""Of a beat. Clients take messages closer than 0.3 s to one another for a backlog."""
 SILENCE_SECONDS = 1.2
 """Two beats and something: a caller that hears nothing for so long is on its own."""
 

@@ -35,15 +35,22 @@ def test_asking(example: Any, governd: FakeGovernd, capsys: pytest.CaptureFixtur
     assert len(governd.requests) == 4
 
 
+def test_leases(example: Any, governd: FakeGovernd, capsys: pytest.CaptureFixture[str]) -> None:
+    governd.lease = 5.0
+    example(1)
+    assert "Stats(" in capsys.readouterr().out
+    assert [each.code for each in governd.reports[0].outcomes] == [1]
+
+
 async def test_mcp_server(example: Any) -> None:
     server: Server[Any] = Server("git")
     before = len(server.middleware)
-    assert len(example(1)["governed"](server, "spiffe://example.org/a").middleware) == before + 1
+    assert len(example(2)["governed"](server, "spiffe://example.org/a").middleware) == before + 1
 
 
 def test_grpc_server(example: Any) -> None:
-    assert example(2)["interceptor"]
+    assert example(3)["interceptor"]
 
 
 def test_every_example_is_run() -> None:
-    assert len(EXAMPLES) == 3
+    assert len(EXAMPLES) == 4

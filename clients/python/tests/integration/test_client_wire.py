@@ -4,6 +4,7 @@ The server is ``FakeGovernd``: settable answers and no policy. What is shown her
 wire: deadlines, absence, restart, errors and headers.
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from governd_client import (
     GoverndError,
     LimitExceededError,
     MalformedAnswerError,
+    Outcome,
     Question,
     Resource,
     UnavailableError,
@@ -159,3 +161,53 @@ async def test_closed_asynchronous_client_raises_a_typed_error(socket: str) -> N
     await client.close()
     with pytest.raises(UnavailableError):
         await client.evaluate("tools/call", LOG)
+
+
+async def test_closing_wakes_a_single_call(governd: FakeGovernd, socket: str) -> None:
+    asked, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        asked.set()
+        release.wait(5)
+
+    governd.wait = hold
+    client, other = Client(socket, timeout=5), AsyncClient(socket, timeout=5)
+    with futures.ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(client.evaluate, "tools/call", LOG)
+        await asyncio.to_thread(asked.wait, 5)
+        client.close()
+        assert isinstance(asking.exception(), UnavailableError)
+    asked.clear()
+    waiting = asyncio.ensure_future(other.evaluate("tools/call", LOG))
+    await asyncio.to_thread(asked.wait, 5)
+    await other.close()
+    with pytest.raises(UnavailableError):
+        await waiting
+    release.set()
+
+
+async def test_a_cancelled_question_stays_cancelled(governd: FakeGovernd, socket: str) -> None:
+    release = threading.Event()
+    governd.wait = lambda: release.wait(5)
+    async with AsyncClient(socket, timeout=5) as client:
+        asking = asyncio.ensure_future(client.evaluate("tools/call", LOG))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        release.set()
+
+
+def test_an_outcome_may_be_told_outside_the_event_loop(governd: FakeGovernd, socket: str) -> None:
+    """``AsyncClient.report`` waits for nothing, so that any callback may call it."""
+    governd.rule = lambda _: permit()
+    with asyncio.Runner() as runner:
+
+        async def ask() -> tuple[AsyncClient, Decision]:
+            client = AsyncClient(socket)
+            return client, await client.evaluate("tools/call", LOG)
+
+        client, decision = runner.run(ask())
+        client.report(decision, Outcome.SUCCEEDED)
+        runner.run(client.close())
+    assert [each.decision_id for each in governd.reports[0].outcomes] == [decision.decision_id]

@@ -19,12 +19,14 @@ BY_REASON = {
     "CONCURRENCY_LIMITED": governd_client.LimitExceededError,
     "STREAMS_LIMITED": governd_client.LimitExceededError,
     "DRAINING": governd_client.UnavailableError,
+    "LOG_UNAVAILABLE": governd_client.UnavailableError,
     "INTERNAL": governd_client.InternalError,
 }
 BY_CODE = {
     grpc.StatusCode.INVALID_ARGUMENT: governd_client.InvalidRequestError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: governd_client.LimitExceededError,
     grpc.StatusCode.UNAVAILABLE: governd_client.UnavailableError,
+    grpc.StatusCode.CANCELLED: governd_client.UnavailableError,
     grpc.StatusCode.DEADLINE_EXCEEDED: governd_client.DeadlineExceededError,
     grpc.StatusCode.INTERNAL: governd_client.InternalError,
     grpc.StatusCode.UNKNOWN: governd_client.InternalError,

@@ -18,7 +18,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 
 from governd_client import AsyncClient
-from governd_client._proto.governd.v1 import types_pb2
+from governd_client._proto.governd.v1 import policy_service_pb2, types_pb2
 from governd_client.mcp import DENIED, INVALID_PARAMS, UNDECIDED, PolicyMiddleware
 from governd_client.testing import DECISION_ID, FakeGovernd, deny, permit
 
@@ -34,6 +34,8 @@ Send = Callable[..., Any]
 class GitServer:
     """An MCP server that notes what reaches its handlers."""
 
+    client: AsyncClient
+
     def __init__(self) -> None:
         self.seen: list[tuple[str, Any]] = []
         self.server: Server[Any] = Server(
@@ -46,6 +48,11 @@ class GitServer:
 
     async def _call(self, ctx: Context, params: types.CallToolRequestParams) -> Any:
         self.seen.append((params.name, params.arguments))
+        if params.name == "git_raise":
+            message = "hidden"
+            raise RuntimeError(message)
+        if params.name == "git_fail":
+            return types.CallToolResult(content=[], is_error=True)
         return types.CallToolResult(content=[types.TextContent(type="text", text="done")])
 
     async def _tools(self, ctx: Context, params: object) -> types.ListToolsResult:
@@ -116,9 +123,9 @@ def _envelope() -> dict[str, Any]:
 def git(governd: FakeGovernd) -> GitServer:
     """A governed server whose callers are all the same agent."""
     server = GitServer()
-    client = AsyncClient(port=governd.async_port())
+    server.client = AsyncClient(port=governd.async_port())
     server.server.middleware.append(
-        PolicyMiddleware(client, server="git", caller=lambda _ctx: AGENT)
+        PolicyMiddleware(server.client, server="git", caller=lambda _ctx: AGENT)
     )
     return server
 
@@ -155,6 +162,24 @@ async def test_denied_call_never_reaches_the_tool_and_tells_no_policy(
         "message": "denied by policy",
         "data": {"decision_id": DECISION_ID},
     }
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_what_became_of_permitted_calls_is_reported_and_of_no_others(
+    governd: FakeGovernd, git: GitServer, revision: str
+) -> None:
+    governd.rule = lambda asked: deny() if asked.resource.id == "git/git_reset" else permit()
+    async with connected(git.server, revision) as send:
+        for name in ("git_log", "git_fail", "git_raise", "git_reset"):
+            await send("tools/call", {"name": name})
+    await git.client.close()
+    [report] = governd.reports
+    done, failed = (
+        policy_service_pb2.OUTCOME_CODE_SUCCEEDED,
+        policy_service_pb2.OUTCOME_CODE_FAILED,
+    )
+    assert [each.code for each in report.outcomes] == [done, failed, failed]
+    assert all(each.HasField("duration") for each in report.outcomes)
 
 
 @pytest.mark.parametrize("revision", REVISIONS)

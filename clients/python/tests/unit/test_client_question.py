@@ -1,13 +1,14 @@
 """How questions are written: strictly, or not at all."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from governd_client import ArgumentsInvalidError, InvalidRequestError, Question, Resource
-from governd_client.question import arguments_json
+from governd_client.question import _require_text_keys, arguments_json, key_of
 from governd_client.terms import Terms
 
 JSON = st.recursive(
@@ -60,6 +61,55 @@ def test_arguments_arrive_as_they_were(arguments: dict[str, object]) -> None:
     assert json.loads(arguments_json(arguments)) == arguments
 
 
+class Text(str):
+    """Text that takes itself for any other."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:  # noqa: D105 - see above
+        return True
+
+    __hash__ = str.__hash__
+
+
+@given(
+    st.dictionaries(
+        st.text() | st.integers() | st.booleans() | st.none() | st.builds(Text),
+        JSON
+        | st.floats()
+        | st.lists(st.floats() | st.text())
+        | st.dictionaries(st.integers(), JSON),
+    )
+)
+def test_the_quick_way_refuses_and_writes_what_the_thorough_one_does(arguments: Any) -> None:
+    try:
+        _require_text_keys(arguments)
+        wanted = json.dumps(
+            arguments, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+        ).encode()
+    except (TypeError, ValueError):
+        with pytest.raises(ArgumentsInvalidError):
+            arguments_json(arguments)
+    else:
+        assert arguments_json(arguments) == wanted
+
+
+def test_no_objects_own_idea_of_equality_makes_two_questions_one() -> None:
+    key = key_of(Text("tools/call"), (Text("tool"), Text("git/x")), None, Text("spiffe://a/b"))
+    assert {type(each) for each in key[:4]} == {str}
+    assert key == key_of("tools/call", ("tool", "git/x"), None, "spiffe://a/b")
+    assert key != key_of("tools/list", ("tool", "git/x"), None, "spiffe://a/b")
+
+
+@pytest.mark.parametrize("arguments", [{"n": 1}, {"n": 1.0}, {"n": True}, {"n": "1"}, {"n": [1]}])
+def test_arguments_that_python_takes_for_equal_are_different_questions(
+    arguments: dict[str, object],
+) -> None:
+    others: list[dict[str, object]] = [{"n": 1}, {"n": 1.0}, {"n": True}, {"n": "1"}, {"n": [1]}]
+    keys = [key_of("a", ("tool", "x"), each, None) for each in others]
+    assert keys.count(key_of("a", ("tool", "x"), arguments, None)) == 1
+
+
 def test_no_arguments_and_empty_arguments_differ() -> None:
     without = Question("tools/call", ("tool", "git/x")).to_proto()
     empty = Question("tools/call", ("tool", "git/x"), {}).to_proto()
@@ -73,7 +123,7 @@ def test_no_subject_means_the_asking_workload() -> None:
 
 @pytest.mark.parametrize(
     ("action", "resource"),
-    [("\ud800", ("tool", "x")), ("a", "tool"), ("a", ("tool", 1))],
+    [("\ud800", ("tool", "x")), ("a", "tool"), ("a", ("tool", 1)), (b"a", ("tool", "x"))],
     ids=repr,
 )
 def test_question_that_is_not_text_is_refused_before_sending(

@@ -258,8 +258,8 @@ class EvaluateStreamRequest(_message.Message):
     QUESTIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamedQuestion]:
-        """As many as fit into one batch: at most 256 unless configured otherwise. More end the
-        stream with REQUEST_INVALID.
+        """At least one, and as many as fit into one batch: at most 256 unless configured
+        otherwise. None or more end the stream with REQUEST_INVALID.
         """
 
     def __init__(
@@ -429,7 +429,7 @@ class Outcome(_message.Message):
     """Required."""
     @_builtins.property
     def duration(self) -> _duration_pb2.Duration:
-        """Optional. How long the action took."""
+        """Optional. How long the action took, at most one day."""
 
     def __init__(
         self,
@@ -457,7 +457,7 @@ class LeaseUse(_message.Message):
     decision_id: _builtins.str
     """Required. Evaluation.decision_id of the leased answer."""
     uses: _builtins.int
-    """Required. Uses since the last report, at least 1."""
+    """Required. Uses since the last report, 1 to 10,000,000."""
     def __init__(
         self,
         *,
@@ -487,12 +487,12 @@ class AnswerLatencies(_message.Message):
     def counts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Required. Answers by latency, 16 numbers: up to 1, 2, 5, 10, 20, 50, 100, 200 and
         500 microseconds, 1, 2, 5, 10, 50 and 100 milliseconds, and above. Each counts only
-        what the one before does not.
+        what the one before does not, and is at most 10,000,000.
         """
 
     @_builtins.property
     def sum(self) -> _duration_pb2.Duration:
-        """Required. The sum of all latencies."""
+        """Required. The sum of all latencies; at most an hour for each answer."""
 
     def __init__(
         self,
@@ -547,7 +547,7 @@ Global___ReportOutcomeRequest: _TypeAlias = ReportOutcomeRequest  # noqa: Y015
 
 @_typing.final
 class ReportOutcomeResponse(_message.Message):
-    """It is on record."""
+    """It was taken."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

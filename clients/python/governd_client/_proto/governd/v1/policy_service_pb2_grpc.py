@@ -107,11 +107,12 @@ class PolicyServiceServicer:
         for answers before it sends the next. Answers carry the correlation id of their
         question and may come in any order and grouping; each question gets exactly one.
 
-        A question that cannot be asked, or is beyond the caller's rate, becomes a deny with
-        Evaluation.error; the stream goes on. The next message is read when the last one's
-        answers are written, so HTTP/2 flow control holds a client back that asks faster than
-        it reads. The stream counts as one stream, and each question as one decision, toward
-        the caller's limits.
+        A question that cannot be asked becomes a deny with Evaluation.error; the stream goes
+        on. The stream counts as one stream, and each question as one decision, toward the
+        caller's limits: a message beyond the rate is refused as a whole, each question with
+        RATE_LIMITED, and the next is read when the rate may allow it. The next message is
+        never read before the last one's answers are written, so HTTP/2 flow control holds a
+        client back that asks faster than it reads.
 
         Ends with OK when the client half-closes and everything is answered. Errors:
         INVALID_ARGUMENT (REQUEST_INVALID), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE,
@@ -137,8 +138,9 @@ class PolicyServiceServicer:
 
     def ReportOutcome(self, request, context):
         """Tells what became of permits, how often leased answers were used, and how long
-        answers took in the client. All of it is on record as the caller's word, before the
-        call is answered; a client sends it in batches, every few seconds.
+        answers took in the client: the caller's word. Outcomes and lease uses are on record
+        as that before the call is answered; latencies are counted in metrics only. A client
+        sends reports in batches, every few seconds.
 
         Retrying after an error may put a report on record twice. Errors: INVALID_ARGUMENT
         (REQUEST_INVALID), RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED,

@@ -1,0 +1,168 @@
+"""What stands between a client and ``testing.FakeGovernd``: ports, and a gRPC servicer."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from typing import Any, Final, Protocol
+
+import grpc
+from google.rpc import status_pb2
+
+from governd_client._proto.governd.v1 import identity_service_pb2_grpc, policy_service_pb2_grpc
+from governd_client.channel import (
+    EVALUATE,
+    EVALUATE_BATCH,
+    EVALUATE_STREAM,
+    REPORT_OUTCOME,
+    WATCH_EPOCH,
+    WHO_AM_I,
+    A,
+    CallTerms,
+    Method,
+    Q,
+)
+from governd_client.errors import CLOSED, UnavailableError, from_status
+from governd_client.fake_stream import FakeStream, Governd, fake_stream
+
+_DETAILS: Final = "grpc-status-details-bin"
+
+
+class Answering(Governd, Protocol):
+    """What a port needs of the fake."""
+
+    wait: Callable[[], object]
+
+    def answer(self, request: Any) -> Any:  # noqa: ANN401 - any call of the API
+        """What governd says to a request."""
+
+    def refusal(self, path: str) -> status_pb2.Status | None:
+        """What a call of that method fails with."""
+
+    def note(self, path: str, metadata: dict[str, str | bytes]) -> None:
+        """A call came with these headers."""
+
+
+class FakePort:
+    """The port of a ``Client``, in memory."""
+
+    def __init__(self, governd: Answering) -> None:
+        """Begins open."""
+        self._governd = governd
+        self._closed = False
+
+    def call(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
+        """Makes one call."""
+        self.require_open()
+        if method is not REPORT_OUTCOME:
+            self._governd.wait()
+        return self.answer(method, request, terms)
+
+    def answer(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
+        """The answer, at once."""
+        self.require_open()
+        self._governd.note(method.path, dict(terms["metadata"]))
+        refusal = self._governd.refusal(method.path)
+        if refusal is not None:
+            raise from_status(refusal)
+        # Through bytes, as on the wire.
+        sent = method.request.FromString(request.SerializeToString())
+        return method.answer.FromString(self._governd.answer(sent).SerializeToString())
+
+    def stream(self, method: Method[Q, A], requests: Iterator[Q]) -> FakeStream[A]:
+        """Begins a streaming call."""
+        self.require_open()
+        return FakeStream(self._governd, method, requests)
+
+    def close(self) -> None:
+        """Refuses whatever comes after."""
+        self._closed = True
+
+    def require_open(self) -> None:
+        """Raises ``UnavailableError`` once it is closed."""
+        if self._closed:
+            raise UnavailableError(CLOSED)
+
+
+class AsyncFakePort:
+    """The port of an ``AsyncClient``, in memory."""
+
+    def __init__(self, governd: Answering) -> None:
+        """Begins open."""
+        self._governd = governd
+        self._port = FakePort(governd)
+
+    async def call(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
+        """Makes one call, while which other tasks run."""
+        await asyncio.sleep(0)
+        return self._port.answer(method, request, terms)
+
+    def stream(self, method: Method[Q, A], requests: AsyncIterator[Q]) -> AsyncGenerator[A, None]:
+        """A streaming call."""
+        self._port.require_open()
+        return fake_stream(self._governd, method, requests)
+
+    async def close(self) -> None:
+        """Refuses whatever comes after."""
+        self._port.close()
+
+
+class _Servicer(
+    policy_service_pb2_grpc.PolicyServiceServicer,
+    identity_service_pb2_grpc.IdentityServiceServicer,
+):
+    """The fake behind a gRPC server."""
+
+    def __init__(self, governd: Answering) -> None:
+        """Answers as ``governd`` does."""
+        self._governd = governd
+
+    def _call(self, method: Method[Q, A], request: Q, context: grpc.ServicerContext) -> A:
+        self._governd.note(method.path, dict(context.invocation_metadata()))
+        if method is not REPORT_OUTCOME:
+            self._governd.wait()
+        refusal = self._governd.refusal(method.path)
+        if refusal is not None:
+            _abort(context, refusal)
+        answer: A = self._governd.answer(request)
+        return answer
+
+    def _stream(
+        self, method: Method[Q, A], requests: Iterator[Q], context: grpc.ServicerContext
+    ) -> Iterator[A]:
+        stream = FakeStream(self._governd, method, requests)
+        if not context.add_callback(stream.cancel):
+            return
+        while (item := stream.item()) is not None:
+            if isinstance(item, status_pb2.Status):
+                _abort(context, item)
+            yield item
+
+    def Evaluate(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(EVALUATE, request, context)
+
+    def EvaluateBatch(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(EVALUATE_BATCH, request, context)
+
+    def EvaluateStream(self, request_iterator: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._stream(EVALUATE_STREAM, request_iterator, context)
+
+    def WatchEpoch(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._stream(WATCH_EPOCH, iter([request]), context)
+
+    def ReportOutcome(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(REPORT_OUTCOME, request, context)
+
+    def WhoAmI(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(WHO_AM_I, request, context)
+
+
+def serve(governd: Answering, server: grpc.Server) -> None:
+    """Puts the fake behind a gRPC server."""
+    servicer = _Servicer(governd)
+    policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(servicer, server)
+    identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(servicer, server)
+
+
+def _abort(context: grpc.ServicerContext, status: status_pb2.Status) -> None:
+    context.set_trailing_metadata(((_DETAILS, status.SerializeToString()),))
+    code = next(each for each in grpc.StatusCode if each.value[0] == status.code)
+    context.abort(code, status.message)
