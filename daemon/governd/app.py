@@ -43,6 +43,8 @@ IDENTITY = "governd.v1.IdentityService"
 ADMIN = "governd.v1.AdminService"
 HEALTH = "grpc.health.v1.Health"
 _ADMIN_MODE = 0o600
+_GC_THRESHOLDS = (5_000, 20, 50)
+"""What is remembered of questions has no cycles: Python's own pace walks it for nothing."""
 
 
 class App:
@@ -95,6 +97,7 @@ class App:
         ]
         # What is there now stays: collections need not walk it, which takes milliseconds.
         gc.freeze()
+        gc.set_threshold(*_GC_THRESHOLDS)
         self._log.info("serving", listeners=len(self._listeners) - 1, ready=readiness.ready)
 
     async def failure(self) -> None:
