@@ -87,8 +87,7 @@ class Evaluator:
         """
         start = self._clock()
         state = self._keeper.state
-        if question.asserted_by is not None:
-            check_subject(state.policy, question)
+        check_subject(state.policy, question)
         info = state.info(start)
         decision = self._decision(state, question, start, info.age_seconds)
         return Answer(

@@ -49,10 +49,10 @@ class PlainHistogram(Collector):
         self._counts: dict[str, list[int]] = {} if metric.labels else {"": self._none()}
         self._sums: dict[str, float] = dict.fromkeys(self._counts, 0.0)
 
-    def observe(self, value: float, label: str = "") -> None:
-        """Counts one observation."""
-        self._counts[label][bisect_left(self._bounds, value)] += 1
-        self._sums[label] += value
+    def observe(self, value: float) -> None:
+        """Counts one observation, where there is no label."""
+        self._counts[""][bisect_left(self._bounds, value)] += 1
+        self._sums[""] += value
 
     def add(self, label: str, counts: tuple[int, ...], total: float) -> None:
         """Adds observations as a whole.

@@ -5,7 +5,7 @@ for subject, action and resource is kept, in a cache bounded by the text of its 
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import cachetools
 
@@ -20,6 +20,8 @@ MAX_CACHED_CHARS = 8 << 20
 MAX_KEPT = 4
 """Contexts and outcomes kept for each: where candidates look at no argument, few come."""
 MAX_CONTEXT_CHARS = 512
+
+_Key = TypeVar("_Key")
 
 
 class Outcome(NamedTuple):
@@ -69,15 +71,17 @@ class Asked:
     def keep_seen(self, context: str, longest: float, verdict: Verdict) -> None:
         """Keeps what follows of a context, and forgets the rest where there are many."""
         if len(context) <= MAX_CONTEXT_CHARS:
-            if len(self.seen) >= MAX_KEPT:
-                self.seen.clear()
-            self.seen[context, longest] = verdict
+            _keep(self.seen, (context, longest), verdict)
 
     def keep_ruled(self, outcomes: tuple[Outcome, Outcome, float], verdict: Verdict) -> None:
         """Keeps what follows of outcomes, and forgets the rest where there are many."""
-        if len(self.ruled) >= MAX_KEPT:
-            self.ruled.clear()
-        self.ruled[outcomes] = verdict
+        _keep(self.ruled, outcomes, verdict)
+
+
+def _keep(held: dict[_Key, Verdict], key: _Key, verdict: Verdict) -> None:
+    if len(held) >= MAX_KEPT:
+        held.clear()
+    held[key] = verdict
 
 
 AskedCache: TypeAlias = "cachetools.LRUCache[Names, Asked]"

@@ -49,7 +49,7 @@ class Memo:
         if found is None:
             return None
         verdict, until = found
-        return verdict if now < until and verdict.above < age_seconds <= verdict.upto else None
+        return verdict if now < until and verdict.holds(age_seconds) else None
 
     def keep(self, epoch: str, question: Question, verdict: Verdict, *, now: float) -> None:
         """Remembers a verdict given at ``now``; those of another epoch are forgotten."""

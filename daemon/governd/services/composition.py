@@ -2,9 +2,8 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from governd._proto.governd.v1 import (
     admin_service_pb2_grpc,
@@ -20,6 +19,7 @@ from governd.application.watch_epoch import EpochFeed
 from governd.audit.ports import DecisionLog
 from governd.config import Config
 from governd.endpoints import status
+from governd.endpoints.methods import Register
 from governd.observability import logs
 from governd.observability.metrics import Metrics
 from governd.policy.arguments import ArgumentLimits, parse_arguments
@@ -29,8 +29,6 @@ from governd.services.convert import Parse
 from governd.services.identity_service import IdentityServicer
 from governd.services.policy_service import PolicyServicer, UseCases
 from governd.services.questions import Questions
-
-Register = Callable[[Any], None]
 
 
 @dataclass(frozen=True, slots=True)
