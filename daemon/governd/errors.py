@@ -57,6 +57,36 @@ class SubjectError(GoverndError):
     reason = "SUBJECT_NOT_ALLOWED"
 
 
+class ServerUnknownError(GoverndError):
+    """The policy declares no such MCP server, or none with the caller's SPIFFE ID."""
+
+    reason = "SERVER_UNKNOWN"
+
+
+class ServerNotAllowedError(GoverndError):
+    """The caller is not the MCP server that it names."""
+
+    reason = "SERVER_NOT_ALLOWED"
+
+
+class DefinitionError(RequestError):
+    """A definition breaks one of its rules."""
+
+    reason = "DEFINITION_INVALID"
+
+
+class DefinitionUnknownError(GoverndError):
+    """Nothing of that name is registered."""
+
+    reason = "DEFINITION_UNKNOWN"
+
+
+class ApprovalError(GoverndError):
+    """What is to be approved is not what is registered, or cannot be approved."""
+
+    reason = "APPROVAL_REFUSED"
+
+
 class LimitError(GoverndError):
     """A limit of the caller is used up. Subclasses say which."""
 
@@ -65,6 +95,12 @@ class MessageTooLargeError(LimitError):
     """The message is larger than the configured limit."""
 
     reason = "MESSAGE_TOO_LARGE"
+
+
+class RegistrationTooLargeError(LimitError):
+    """A registration has more definitions or bytes than the configuration allows."""
+
+    reason = "REGISTRATION_TOO_LARGE"
 
 
 class RateLimitedError(LimitError):
@@ -156,6 +192,12 @@ class StateLockedError(GoverndError):
     """Another governd holds the state directory."""
 
     reason = "STATE_LOCKED"
+
+
+class RegistrationsError(GoverndError):
+    """What was registered earlier cannot be read back or kept."""
+
+    reason = "REGISTRATIONS_UNAVAILABLE"
 
 
 class DecisionLogError(GoverndError):

@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from . import identity_service_pb2 as _identity_service_pb2
 from . import policy_service_pb2 as _policy_service_pb2
+from . import tool_service_pb2 as _tool_service_pb2
 from . import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -47,6 +48,34 @@ POLICY_EFFECT_PERMIT: PolicyEffect.ValueType  # 1
 POLICY_EFFECT_FORBID: PolicyEffect.ValueType  # 2
 """A forbid."""
 Global___PolicyEffect: _TypeAlias = PolicyEffect  # noqa: Y015
+
+class _PinOrigin:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PinOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PinOrigin.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PIN_ORIGIN_UNSPECIFIED: _PinOrigin.ValueType  # 0
+    """There is no pin: the policy source declares the tool, and no server registered it."""
+    PIN_ORIGIN_FIRST_REGISTRATION: _PinOrigin.ValueType  # 1
+    """The server's: what it registered first."""
+    PIN_ORIGIN_OPERATOR: _PinOrigin.ValueType  # 2
+    """An operator's on this node."""
+    PIN_ORIGIN_POLICY_SOURCE: _PinOrigin.ValueType  # 3
+    """The policy source's."""
+
+class PinOrigin(_PinOrigin, metaclass=_PinOriginEnumTypeWrapper):
+    """Whose word a pin is."""
+
+PIN_ORIGIN_UNSPECIFIED: PinOrigin.ValueType  # 0
+"""There is no pin: the policy source declares the tool, and no server registered it."""
+PIN_ORIGIN_FIRST_REGISTRATION: PinOrigin.ValueType  # 1
+"""The server's: what it registered first."""
+PIN_ORIGIN_OPERATOR: PinOrigin.ValueType  # 2
+"""An operator's on this node."""
+PIN_ORIGIN_POLICY_SOURCE: PinOrigin.ValueType  # 3
+"""The policy source's."""
+Global___PinOrigin: _TypeAlias = PinOrigin  # noqa: Y015
 
 @_typing.final
 class StatusRequest(_message.Message):
@@ -460,3 +489,331 @@ class ListCallersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListCallersResponse: _TypeAlias = ListCallersResponse  # noqa: Y015
+
+@_typing.final
+class ListToolsRequest(_message.Message):
+    """Which definitions to list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_FIELD_NUMBER: _builtins.int
+    QUARANTINED_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    server: _builtins.str
+    """Optional. Only those of this MCP server."""
+    quarantined: _builtins.bool
+    """Optional. Only those that are quarantined."""
+    page_token: _builtins.str
+    """Optional. ListToolsResponse.next_page_token of the page before."""
+    def __init__(
+        self,
+        *,
+        server: _builtins.str = ...,
+        quarantined: _builtins.bool = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_token", b"page_token", "quarantined", b"quarantined", "server", b"server"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListToolsRequest: _TypeAlias = ListToolsRequest  # noqa: Y015
+
+@_typing.final
+class ToolStatus(_message.Message):
+    """One definition and what governd makes of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DECLARED_FIELD_NUMBER: _builtins.int
+    REGISTERED_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    PINNED_DIGEST_FIELD_NUMBER: _builtins.int
+    PIN_ORIGIN_FIELD_NUMBER: _builtins.int
+    REGISTERED_AT_FIELD_NUMBER: _builtins.int
+    REQUIRES_FIELD_NUMBER: _builtins.int
+    DESTRUCTIVE_FIELD_NUMBER: _builtins.int
+    OPEN_WORLD_FIELD_NUMBER: _builtins.int
+    UNTYPED_ARGUMENTS_FIELD_NUMBER: _builtins.int
+    FORMERLY_REQUIRED_FIELD_NUMBER: _builtins.int
+    server: _builtins.str
+    """The name under which the policy source declares the MCP server."""
+    kind: _tool_service_pb2.DefinitionKind.ValueType
+    """What is defined."""
+    name: _builtins.str
+    """Its name: of a resource its URI, of a template its URI template."""
+    declared: _builtins.bool
+    """Whether the policy source declares it."""
+    registered: _builtins.bool
+    """Whether the server registered it."""
+    detail: _builtins.str
+    """The same in words."""
+    digest: _builtins.str
+    """"sha-256:<hex>" of what is registered. Empty where nothing is."""
+    pinned_digest: _builtins.str
+    """The digest that it is held to. Empty without a pin."""
+    pin_origin: Global___PinOrigin.ValueType
+    """Whose word that is."""
+    destructive: _builtins.bool
+    """Tools only. Whether a call may destroy something."""
+    open_world: _builtins.bool
+    """Tools only. Whether a call reaches beyond the server."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedScalarFieldContainer[_tool_service_pb2.QuarantineReason.ValueType]:
+        """Why it is quarantined, the gravest first. Empty where it is not."""
+
+    @_builtins.property
+    def registered_at(self) -> _timestamp_pb2.Timestamp:
+        """When the server registered what is registered now; absent where nothing is."""
+
+    @_builtins.property
+    def requires(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tools only. Capabilities that a caller needs: what the policy source requires, what is
+        registered, and what was required before.
+        """
+
+    @_builtins.property
+    def untyped_arguments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tools only. Arguments that no policy can type; they count as undeclared. The first 64."""
+
+    @_builtins.property
+    def formerly_required(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tools only. Of requires, what neither the policy source nor what is registered now
+        requires: only an approval that names it drops it.
+        """
+
+    def __init__(
+        self,
+        *,
+        server: _builtins.str = ...,
+        kind: _tool_service_pb2.DefinitionKind.ValueType = ...,
+        name: _builtins.str = ...,
+        declared: _builtins.bool = ...,
+        registered: _builtins.bool = ...,
+        reasons: _abc.Iterable[_tool_service_pb2.QuarantineReason.ValueType] | None = ...,
+        detail: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        pinned_digest: _builtins.str = ...,
+        pin_origin: Global___PinOrigin.ValueType = ...,
+        registered_at: _timestamp_pb2.Timestamp | None = ...,
+        requires: _abc.Iterable[_builtins.str] | None = ...,
+        destructive: _builtins.bool = ...,
+        open_world: _builtins.bool = ...,
+        untyped_arguments: _abc.Iterable[_builtins.str] | None = ...,
+        formerly_required: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["registered_at", b"registered_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["declared", b"declared", "destructive", b"destructive", "detail", b"detail", "digest", b"digest", "formerly_required", b"formerly_required", "kind", b"kind", "name", b"name", "open_world", b"open_world", "pin_origin", b"pin_origin", "pinned_digest", b"pinned_digest", "reasons", b"reasons", "registered", b"registered", "registered_at", b"registered_at", "requires", b"requires", "server", b"server", "untyped_arguments", b"untyped_arguments"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolStatus: _TypeAlias = ToolStatus  # noqa: Y015
+
+@_typing.final
+class ListToolsResponse(_message.Message):
+    """A page of definitions, by server, kind and name."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOLS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page. Empty on the last one."""
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolStatus]:
+        """One for each definition."""
+
+    def __init__(
+        self,
+        *,
+        tools: _abc.Iterable[Global___ToolStatus] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "tools", b"tools"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListToolsResponse: _TypeAlias = ListToolsResponse  # noqa: Y015
+
+@_typing.final
+class GetToolRequest(_message.Message):
+    """Which definition to show."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    server: _builtins.str
+    """Required. The name under which the policy source declares the MCP server."""
+    kind: _tool_service_pb2.DefinitionKind.ValueType
+    """Optional. A tool unless stated."""
+    name: _builtins.str
+    """Required. Its name: of a resource its URI, of a template its URI template."""
+    def __init__(
+        self,
+        *,
+        server: _builtins.str = ...,
+        kind: _tool_service_pb2.DefinitionKind.ValueType = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "name", b"name", "server", b"server"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetToolRequest: _TypeAlias = GetToolRequest  # noqa: Y015
+
+@_typing.final
+class ArgumentType(_message.Message):
+    """An argument as policies see it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    REQUIRED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    type: _builtins.str
+    """Its type in Cedar's schema syntax, e.g. "Long" or "Set<String>"."""
+    required: _builtins.bool
+    """Whether a call must have it."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        type: _builtins.str = ...,
+        required: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "required", b"required", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArgumentType: _TypeAlias = ArgumentType  # noqa: Y015
+
+@_typing.final
+class GetToolResponse(_message.Message):
+    """A definition with its text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    DEFINITION_JSON_FIELD_NUMBER: _builtins.int
+    PINNED_JSON_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    definition_json: _builtins.bytes
+    """What is registered, in canonical form (RFC 8785): only the members that are pinned.
+    Empty where nothing is.
+    """
+    pinned_json: _builtins.bytes
+    """What it is held to, in the same form: the pinned definition, or what the policy source
+    states of it. Empty without either.
+    """
+    @_builtins.property
+    def status(self) -> Global___ToolStatus:
+        """What governd makes of it."""
+
+    @_builtins.property
+    def arguments(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArgumentType]:
+        """Tools only. Arguments that policies can judge, by name."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___ToolStatus | None = ...,
+        definition_json: _builtins.bytes = ...,
+        pinned_json: _builtins.bytes = ...,
+        arguments: _abc.Iterable[Global___ArgumentType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "definition_json", b"definition_json", "pinned_json", b"pinned_json", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetToolResponse: _TypeAlias = GetToolResponse  # noqa: Y015
+
+@_typing.final
+class ApproveToolRequest(_message.Message):
+    """What to approve."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    DROP_FIELD_NUMBER: _builtins.int
+    server: _builtins.str
+    """Required. The name under which the policy source declares the MCP server."""
+    kind: _tool_service_pb2.DefinitionKind.ValueType
+    """Optional. A tool unless stated."""
+    name: _builtins.str
+    """Required. Its name: of a resource its URI, of a template its URI template."""
+    digest: _builtins.str
+    """Required. ToolStatus.digest of what was looked at."""
+    @_builtins.property
+    def drop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional, tools only. Capabilities out of ToolStatus.formerly_required that a caller
+        needs no longer. Those that are not named here stay required.
+        """
+
+    def __init__(
+        self,
+        *,
+        server: _builtins.str = ...,
+        kind: _tool_service_pb2.DefinitionKind.ValueType = ...,
+        name: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        drop: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "drop", b"drop", "kind", b"kind", "name", b"name", "server", b"server"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveToolRequest: _TypeAlias = ApproveToolRequest  # noqa: Y015
+
+@_typing.final
+class ApproveToolResponse(_message.Message):
+    """What came of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def status(self) -> Global___ToolStatus:
+        """The definition as it stands now."""
+
+    @_builtins.property
+    def policy(self) -> _types_pb2.PolicyInfo:
+        """The policy that decides now."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___ToolStatus | None = ...,
+        policy: _types_pb2.PolicyInfo | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveToolResponse: _TypeAlias = ApproveToolResponse  # noqa: Y015

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgovernd/v1/error_reason.proto\x12\ngovernd.v1*\x9b\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_REQUEST_INVALID\x10\x01\x12\"\n\x1e\x45RROR_REASON_ARGUMENTS_INVALID\x10\x02\x12$\n ERROR_REASON_SUBJECT_NOT_ALLOWED\x10\x03\x12\"\n\x1e\x45RROR_REASON_MESSAGE_TOO_LARGE\x10\x04\x12\x1d\n\x19\x45RROR_REASON_RATE_LIMITED\x10\x05\x12$\n ERROR_REASON_CONCURRENCY_LIMITED\x10\x06\x12 \n\x1c\x45RROR_REASON_STREAMS_LIMITED\x10\x07\x12\x19\n\x15\x45RROR_REASON_DRAINING\x10\x08\x12\x1f\n\x1b\x45RROR_REASON_POLICY_INVALID\x10\t\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\n\x12 \n\x1c\x45RROR_REASON_LOG_UNAVAILABLE\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgovernd/v1/error_reason.proto\x12\ngovernd.v1*\xf7\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45RROR_REASON_REQUEST_INVALID\x10\x01\x12\"\n\x1e\x45RROR_REASON_ARGUMENTS_INVALID\x10\x02\x12$\n ERROR_REASON_SUBJECT_NOT_ALLOWED\x10\x03\x12\"\n\x1e\x45RROR_REASON_MESSAGE_TOO_LARGE\x10\x04\x12\x1d\n\x19\x45RROR_REASON_RATE_LIMITED\x10\x05\x12$\n ERROR_REASON_CONCURRENCY_LIMITED\x10\x06\x12 \n\x1c\x45RROR_REASON_STREAMS_LIMITED\x10\x07\x12\x19\n\x15\x45RROR_REASON_DRAINING\x10\x08\x12\x1f\n\x1b\x45RROR_REASON_POLICY_INVALID\x10\t\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\n\x12 \n\x1c\x45RROR_REASON_LOG_UNAVAILABLE\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_SERVER_UNKNOWN\x10\x0c\x12#\n\x1f\x45RROR_REASON_SERVER_NOT_ALLOWED\x10\r\x12#\n\x1f\x45RROR_REASON_DEFINITION_INVALID\x10\x0e\x12\'\n#ERROR_REASON_REGISTRATION_TOO_LARGE\x10\x0f\x12#\n\x1f\x45RROR_REASON_DEFINITION_UNKNOWN\x10\x10\x12!\n\x1d\x45RROR_REASON_APPROVAL_REFUSED\x10\x11\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'governd.v1.error_reason_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=46
-  _globals['_ERRORREASON']._serialized_end=457
+  _globals['_ERRORREASON']._serialized_end=677
 # @@protoc_insertion_point(module_scope)

@@ -26,42 +26,61 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from . import policy_service_pb2 as governd_dot_v1_dot_policy__service__pb2
 from . import identity_service_pb2 as governd_dot_v1_dot_identity__service__pb2
+from . import tool_service_pb2 as governd_dot_v1_dot_tool__service__pb2
 from . import types_pb2 as governd_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egovernd/v1/admin_service.proto\x12\ngovernd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fgovernd/v1/policy_service.proto\x1a!governd/v1/identity_service.proto\x1a\x16governd/v1/types.proto\"\x0f\n\rStatusRequest\">\n\x0f\x43omponentStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05ready\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"<\n\rPolicyProblem\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x89\x03\n\x0eStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12+\n\x07started\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05ready\x18\x03 \x01(\x08\x12/\n\ncomponents\x18\x04 \x03(\x0b\x32\x1b.governd.v1.ComponentStatus\x12&\n\x06policy\x18\x05 \x01(\x0b\x32\x16.governd.v1.PolicyInfo\x12\x10\n\x08policies\x18\x06 \x01(\r\x12\x32\n\x0fpolicy_problems\x18\x07 \x03(\x0b\x32\x19.governd.v1.PolicyProblem\x12\x11\n\tlisteners\x18\x08 \x01(\r\x12\x17\n\x0funsafe_settings\x18\t \x03(\t\x12\x18\n\x10serving_identity\x18\n \x01(\t\x12\x18\n\x10signing_identity\x18\x0b \x01(\t\x12\x17\n\x0fidentity_source\x18\x0c \x01(\t\x12\x12\n\nproduction\x18\r \x01(\x08\"O\n\x0e\x45xplainRequest\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12-\n\x08question\x18\x02 \x01(\x0b\x32\x1b.governd.v1.EvaluateRequest\"\xb1\x01\n\x11PolicyExplanation\x12\x11\n\tpolicy_id\x18\x01 \x01(\t\x12(\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x18.governd.v1.PolicyEffect\x12\x0f\n\x07\x61pplied\x18\x03 \x01(\x08\x12\x13\n\x0b\x66irst_false\x18\x04 \x01(\t\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12\x0e\n\x06shadow\x18\x06 \x01(\x08\x12\x0c\n\x04\x66ile\x18\x07 \x01(\t\x12\x0c\n\x04line\x18\x08 \x01(\r\"\x8c\x01\n\x0f\x45xplainResponse\x12*\n\nevaluation\x18\x01 \x01(\x0b\x32\x16.governd.v1.Evaluation\x12/\n\x08policies\x18\x02 \x03(\x0b\x32\x1d.governd.v1.PolicyExplanation\x12\x1c\n\x14undeclared_arguments\x18\x03 \x03(\t\"\x0f\n\rReloadRequest\"I\n\x0eReloadResponse\x12&\n\x06policy\x18\x01 \x01(\x0b\x32\x16.governd.v1.PolicyInfo\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\x14\n\x12ListCallersRequest\"\xd3\x01\n\x0c\x43\x61llerStatus\x12\x11\n\tspiffe_id\x18\x01 \x01(\t\x12,\n\x0b\x61ttestation\x18\x02 \x01(\x0e\x32\x17.governd.v1.Attestation\x12\x10\n\x08listener\x18\x03 \x01(\t\x12\x17\n\x0f\x63\x61lls_in_flight\x18\x04 \x01(\r\x12\r\n\x05\x63\x61lls\x18\x05 \x01(\x04\x12\x0f\n\x07refused\x18\x06 \x01(\x04\x12\'\n\x04idle\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06tenant\x18\x08 \x01(\t\"@\n\x13ListCallersResponse\x12)\n\x07\x63\x61llers\x18\x01 \x03(\x0b\x32\x18.governd.v1.CallerStatus*a\n\x0cPolicyEffect\x12\x1d\n\x19POLICY_EFFECT_UNSPECIFIED\x10\x00\x12\x18\n\x14POLICY_EFFECT_PERMIT\x10\x01\x12\x18\n\x14POLICY_EFFECT_FORBID\x10\x02\x32\xa4\x02\n\x0c\x41\x64minService\x12?\n\x06Status\x12\x19.governd.v1.StatusRequest\x1a\x1a.governd.v1.StatusResponse\x12\x42\n\x07\x45xplain\x12\x1a.governd.v1.ExplainRequest\x1a\x1b.governd.v1.ExplainResponse\x12?\n\x06Reload\x12\x19.governd.v1.ReloadRequest\x1a\x1a.governd.v1.ReloadResponse\x12N\n\x0bListCallers\x12\x1e.governd.v1.ListCallersRequest\x1a\x1f.governd.v1.ListCallersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1egovernd/v1/admin_service.proto\x12\ngovernd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fgovernd/v1/policy_service.proto\x1a!governd/v1/identity_service.proto\x1a\x1dgovernd/v1/tool_service.proto\x1a\x16governd/v1/types.proto\"\x0f\n\rStatusRequest\">\n\x0f\x43omponentStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05ready\x18\x02 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"<\n\rPolicyProblem\x12\x0c\n\x04\x66ile\x18\x01 \x01(\t\x12\x0c\n\x04line\x18\x02 \x01(\r\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x89\x03\n\x0eStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12+\n\x07started\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05ready\x18\x03 \x01(\x08\x12/\n\ncomponents\x18\x04 \x03(\x0b\x32\x1b.governd.v1.ComponentStatus\x12&\n\x06policy\x18\x05 \x01(\x0b\x32\x16.governd.v1.PolicyInfo\x12\x10\n\x08policies\x18\x06 \x01(\r\x12\x32\n\x0fpolicy_problems\x18\x07 \x03(\x0b\x32\x19.governd.v1.PolicyProblem\x12\x11\n\tlisteners\x18\x08 \x01(\r\x12\x17\n\x0funsafe_settings\x18\t \x03(\t\x12\x18\n\x10serving_identity\x18\n \x01(\t\x12\x18\n\x10signing_identity\x18\x0b \x01(\t\x12\x17\n\x0fidentity_source\x18\x0c \x01(\t\x12\x12\n\nproduction\x18\r \x01(\x08\"O\n\x0e\x45xplainRequest\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12-\n\x08question\x18\x02 \x01(\x0b\x32\x1b.governd.v1.EvaluateRequest\"\xb1\x01\n\x11PolicyExplanation\x12\x11\n\tpolicy_id\x18\x01 \x01(\t\x12(\n\x06\x65\x66\x66\x65\x63t\x18\x02 \x01(\x0e\x32\x18.governd.v1.PolicyEffect\x12\x0f\n\x07\x61pplied\x18\x03 \x01(\x08\x12\x13\n\x0b\x66irst_false\x18\x04 \x01(\t\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12\x0e\n\x06shadow\x18\x06 \x01(\x08\x12\x0c\n\x04\x66ile\x18\x07 \x01(\t\x12\x0c\n\x04line\x18\x08 \x01(\r\"\x8c\x01\n\x0f\x45xplainResponse\x12*\n\nevaluation\x18\x01 \x01(\x0b\x32\x16.governd.v1.Evaluation\x12/\n\x08policies\x18\x02 \x03(\x0b\x32\x1d.governd.v1.PolicyExplanation\x12\x1c\n\x14undeclared_arguments\x18\x03 \x03(\t\"\x0f\n\rReloadRequest\"I\n\x0eReloadResponse\x12&\n\x06policy\x18\x01 \x01(\x0b\x32\x16.governd.v1.PolicyInfo\x12\x0f\n\x07\x63hanged\x18\x02 \x01(\x08\"\x14\n\x12ListCallersRequest\"\xd3\x01\n\x0c\x43\x61llerStatus\x12\x11\n\tspiffe_id\x18\x01 \x01(\t\x12,\n\x0b\x61ttestation\x18\x02 \x01(\x0e\x32\x17.governd.v1.Attestation\x12\x10\n\x08listener\x18\x03 \x01(\t\x12\x17\n\x0f\x63\x61lls_in_flight\x18\x04 \x01(\r\x12\r\n\x05\x63\x61lls\x18\x05 \x01(\x04\x12\x0f\n\x07refused\x18\x06 \x01(\x04\x12\'\n\x04idle\x18\x07 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0e\n\x06tenant\x18\x08 \x01(\t\"@\n\x13ListCallersResponse\x12)\n\x07\x63\x61llers\x18\x01 \x03(\x0b\x32\x18.governd.v1.CallerStatus\"K\n\x10ListToolsRequest\x12\x0e\n\x06server\x18\x01 \x01(\t\x12\x13\n\x0bquarantined\x18\x02 \x01(\x08\x12\x12\n\npage_token\x18\x03 \x01(\t\"\xaf\x03\n\nToolStatus\x12\x0e\n\x06server\x18\x01 \x01(\t\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.governd.v1.DefinitionKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08\x64\x65\x63lared\x18\x04 \x01(\x08\x12\x12\n\nregistered\x18\x05 \x01(\x08\x12-\n\x07reasons\x18\x06 \x03(\x0e\x32\x1c.governd.v1.QuarantineReason\x12\x0e\n\x06\x64\x65tail\x18\x07 \x01(\t\x12\x0e\n\x06\x64igest\x18\x08 \x01(\t\x12\x15\n\rpinned_digest\x18\t \x01(\t\x12)\n\npin_origin\x18\n \x01(\x0e\x32\x15.governd.v1.PinOrigin\x12\x31\n\rregistered_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08requires\x18\x0c \x03(\t\x12\x13\n\x0b\x64\x65structive\x18\r \x01(\x08\x12\x12\n\nopen_world\x18\x0e \x01(\x08\x12\x19\n\x11untyped_arguments\x18\x0f \x03(\t\x12\x19\n\x11\x66ormerly_required\x18\x10 \x03(\t\"S\n\x11ListToolsResponse\x12%\n\x05tools\x18\x01 \x03(\x0b\x32\x16.governd.v1.ToolStatus\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x0eGetToolRequest\x12\x0e\n\x06server\x18\x01 \x01(\t\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.governd.v1.DefinitionKind\x12\x0c\n\x04name\x18\x03 \x01(\t\"<\n\x0c\x41rgumentType\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08required\x18\x03 \x01(\x08\"\x94\x01\n\x0fGetToolResponse\x12&\n\x06status\x18\x01 \x01(\x0b\x32\x16.governd.v1.ToolStatus\x12\x17\n\x0f\x64\x65\x66inition_json\x18\x02 \x01(\x0c\x12\x13\n\x0bpinned_json\x18\x03 \x01(\x0c\x12+\n\targuments\x18\x04 \x03(\x0b\x32\x18.governd.v1.ArgumentType\"z\n\x12\x41pproveToolRequest\x12\x0e\n\x06server\x18\x01 \x01(\t\x12(\n\x04kind\x18\x02 \x01(\x0e\x32\x1a.governd.v1.DefinitionKind\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x0c\n\x04\x64rop\x18\x05 \x03(\t\"e\n\x13\x41pproveToolResponse\x12&\n\x06status\x18\x01 \x01(\x0b\x32\x16.governd.v1.ToolStatus\x12&\n\x06policy\x18\x02 \x01(\x0b\x32\x16.governd.v1.PolicyInfo*a\n\x0cPolicyEffect\x12\x1d\n\x19POLICY_EFFECT_UNSPECIFIED\x10\x00\x12\x18\n\x14POLICY_EFFECT_PERMIT\x10\x01\x12\x18\n\x14POLICY_EFFECT_FORBID\x10\x02*\x81\x01\n\tPinOrigin\x12\x1a\n\x16PIN_ORIGIN_UNSPECIFIED\x10\x00\x12!\n\x1dPIN_ORIGIN_FIRST_REGISTRATION\x10\x01\x12\x17\n\x13PIN_ORIGIN_OPERATOR\x10\x02\x12\x1c\n\x18PIN_ORIGIN_POLICY_SOURCE\x10\x03\x32\x82\x04\n\x0c\x41\x64minService\x12?\n\x06Status\x12\x19.governd.v1.StatusRequest\x1a\x1a.governd.v1.StatusResponse\x12\x42\n\x07\x45xplain\x12\x1a.governd.v1.ExplainRequest\x1a\x1b.governd.v1.ExplainResponse\x12?\n\x06Reload\x12\x19.governd.v1.ReloadRequest\x1a\x1a.governd.v1.ReloadResponse\x12N\n\x0bListCallers\x12\x1e.governd.v1.ListCallersRequest\x1a\x1f.governd.v1.ListCallersResponse\x12H\n\tListTools\x12\x1c.governd.v1.ListToolsRequest\x1a\x1d.governd.v1.ListToolsResponse\x12\x42\n\x07GetTool\x12\x1a.governd.v1.GetToolRequest\x1a\x1b.governd.v1.GetToolResponse\x12N\n\x0b\x41pproveTool\x12\x1e.governd.v1.ApproveToolRequest\x1a\x1f.governd.v1.ApproveToolResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'governd.v1.admin_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_POLICYEFFECT']._serialized_start=1540
-  _globals['_POLICYEFFECT']._serialized_end=1637
-  _globals['_STATUSREQUEST']._serialized_start=203
-  _globals['_STATUSREQUEST']._serialized_end=218
-  _globals['_COMPONENTSTATUS']._serialized_start=220
-  _globals['_COMPONENTSTATUS']._serialized_end=282
-  _globals['_POLICYPROBLEM']._serialized_start=284
-  _globals['_POLICYPROBLEM']._serialized_end=344
-  _globals['_STATUSRESPONSE']._serialized_start=347
-  _globals['_STATUSRESPONSE']._serialized_end=740
-  _globals['_EXPLAINREQUEST']._serialized_start=742
-  _globals['_EXPLAINREQUEST']._serialized_end=821
-  _globals['_POLICYEXPLANATION']._serialized_start=824
-  _globals['_POLICYEXPLANATION']._serialized_end=1001
-  _globals['_EXPLAINRESPONSE']._serialized_start=1004
-  _globals['_EXPLAINRESPONSE']._serialized_end=1144
-  _globals['_RELOADREQUEST']._serialized_start=1146
-  _globals['_RELOADREQUEST']._serialized_end=1161
-  _globals['_RELOADRESPONSE']._serialized_start=1163
-  _globals['_RELOADRESPONSE']._serialized_end=1236
-  _globals['_LISTCALLERSREQUEST']._serialized_start=1238
-  _globals['_LISTCALLERSREQUEST']._serialized_end=1258
-  _globals['_CALLERSTATUS']._serialized_start=1261
-  _globals['_CALLERSTATUS']._serialized_end=1472
-  _globals['_LISTCALLERSRESPONSE']._serialized_start=1474
-  _globals['_LISTCALLERSRESPONSE']._serialized_end=1538
-  _globals['_ADMINSERVICE']._serialized_start=1640
-  _globals['_ADMINSERVICE']._serialized_end=1932
+  _globals['_POLICYEFFECT']._serialized_start=2697
+  _globals['_POLICYEFFECT']._serialized_end=2794
+  _globals['_PINORIGIN']._serialized_start=2797
+  _globals['_PINORIGIN']._serialized_end=2926
+  _globals['_STATUSREQUEST']._serialized_start=234
+  _globals['_STATUSREQUEST']._serialized_end=249
+  _globals['_COMPONENTSTATUS']._serialized_start=251
+  _globals['_COMPONENTSTATUS']._serialized_end=313
+  _globals['_POLICYPROBLEM']._serialized_start=315
+  _globals['_POLICYPROBLEM']._serialized_end=375
+  _globals['_STATUSRESPONSE']._serialized_start=378
+  _globals['_STATUSRESPONSE']._serialized_end=771
+  _globals['_EXPLAINREQUEST']._serialized_start=773
+  _globals['_EXPLAINREQUEST']._serialized_end=852
+  _globals['_POLICYEXPLANATION']._serialized_start=855
+  _globals['_POLICYEXPLANATION']._serialized_end=1032
+  _globals['_EXPLAINRESPONSE']._serialized_start=1035
+  _globals['_EXPLAINRESPONSE']._serialized_end=1175
+  _globals['_RELOADREQUEST']._serialized_start=1177
+  _globals['_RELOADREQUEST']._serialized_end=1192
+  _globals['_RELOADRESPONSE']._serialized_start=1194
+  _globals['_RELOADRESPONSE']._serialized_end=1267
+  _globals['_LISTCALLERSREQUEST']._serialized_start=1269
+  _globals['_LISTCALLERSREQUEST']._serialized_end=1289
+  _globals['_CALLERSTATUS']._serialized_start=1292
+  _globals['_CALLERSTATUS']._serialized_end=1503
+  _globals['_LISTCALLERSRESPONSE']._serialized_start=1505
+  _globals['_LISTCALLERSRESPONSE']._serialized_end=1569
+  _globals['_LISTTOOLSREQUEST']._serialized_start=1571
+  _globals['_LISTTOOLSREQUEST']._serialized_end=1646
+  _globals['_TOOLSTATUS']._serialized_start=1649
+  _globals['_TOOLSTATUS']._serialized_end=2080
+  _globals['_LISTTOOLSRESPONSE']._serialized_start=2082
+  _globals['_LISTTOOLSRESPONSE']._serialized_end=2165
+  _globals['_GETTOOLREQUEST']._serialized_start=2167
+  _globals['_GETTOOLREQUEST']._serialized_end=2255
+  _globals['_ARGUMENTTYPE']._serialized_start=2257
+  _globals['_ARGUMENTTYPE']._serialized_end=2317
+  _globals['_GETTOOLRESPONSE']._serialized_start=2320
+  _globals['_GETTOOLRESPONSE']._serialized_end=2468
+  _globals['_APPROVETOOLREQUEST']._serialized_start=2470
+  _globals['_APPROVETOOLREQUEST']._serialized_end=2592
+  _globals['_APPROVETOOLRESPONSE']._serialized_start=2594
+  _globals['_APPROVETOOLRESPONSE']._serialized_end=2695
+  _globals['_ADMINSERVICE']._serialized_start=2929
+  _globals['_ADMINSERVICE']._serialized_end=3443
 # @@protoc_insertion_point(module_scope)

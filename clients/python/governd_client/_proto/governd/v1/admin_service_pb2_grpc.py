@@ -55,6 +55,21 @@ class AdminServiceStub:
                 request_serializer=governd_dot_v1_dot_admin__service__pb2.ListCallersRequest.SerializeToString,
                 response_deserializer=governd_dot_v1_dot_admin__service__pb2.ListCallersResponse.FromString,
                 _registered_method=True)
+        self.ListTools = channel.unary_unary(
+                '/governd.v1.AdminService/ListTools',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.ListToolsRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.ListToolsResponse.FromString,
+                _registered_method=True)
+        self.GetTool = channel.unary_unary(
+                '/governd.v1.AdminService/GetTool',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.GetToolRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.GetToolResponse.FromString,
+                _registered_method=True)
+        self.ApproveTool = channel.unary_unary(
+                '/governd.v1.AdminService/ApproveTool',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.ApproveToolRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.ApproveToolResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -93,6 +108,34 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTools(self, request, context):
+        """What MCP servers offer: tools that the policy source declares, and every definition
+        that a server registered, page by page. Safe to retry. Errors: INVALID_ARGUMENT
+        (REQUEST_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTool(self, request, context):
+        """One definition with its text, and the text it is held to. Safe to retry. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (DEFINITION_UNKNOWN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveTool(self, request, context):
+        """Pins the definition that is registered now, and ends its quarantine. Takes the digest
+        of what the operator has looked at, so that nothing can be put in its place meanwhile.
+        On record, and kept on disk, before it is answered. Safe to retry. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (DEFINITION_UNKNOWN),
+        FAILED_PRECONDITION (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -115,6 +158,21 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListCallers,
                     request_deserializer=governd_dot_v1_dot_admin__service__pb2.ListCallersRequest.FromString,
                     response_serializer=governd_dot_v1_dot_admin__service__pb2.ListCallersResponse.SerializeToString,
+            ),
+            'ListTools': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTools,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.ListToolsRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.ListToolsResponse.SerializeToString,
+            ),
+            'GetTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTool,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.GetToolRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.GetToolResponse.SerializeToString,
+            ),
+            'ApproveTool': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveTool,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.ApproveToolRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.ApproveToolResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -226,6 +284,87 @@ class AdminService:
             '/governd.v1.AdminService/ListCallers',
             governd_dot_v1_dot_admin__service__pb2.ListCallersRequest.SerializeToString,
             governd_dot_v1_dot_admin__service__pb2.ListCallersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTools(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/ListTools',
+            governd_dot_v1_dot_admin__service__pb2.ListToolsRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.ListToolsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/GetTool',
+            governd_dot_v1_dot_admin__service__pb2.GetToolRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.GetToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveTool(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/ApproveTool',
+            governd_dot_v1_dot_admin__service__pb2.ApproveToolRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.ApproveToolResponse.FromString,
             options,
             channel_credentials,
             insecure,

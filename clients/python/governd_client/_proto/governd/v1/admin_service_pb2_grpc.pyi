@@ -47,6 +47,22 @@ class AdminServiceStub:
     """
     ListCallers: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListCallersRequest, _admin_service_pb2.ListCallersResponse]
     """Every caller that has a listener, with its use of its limits. Safe to retry."""
+    ListTools: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListToolsRequest, _admin_service_pb2.ListToolsResponse]
+    """What MCP servers offer: tools that the policy source declares, and every definition
+    that a server registered, page by page. Safe to retry. Errors: INVALID_ARGUMENT
+    (REQUEST_INVALID).
+    """
+    GetTool: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetToolRequest, _admin_service_pb2.GetToolResponse]
+    """One definition with its text, and the text it is held to. Safe to retry. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (DEFINITION_UNKNOWN).
+    """
+    ApproveTool: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ApproveToolRequest, _admin_service_pb2.ApproveToolResponse]
+    """Pins the definition that is registered now, and ends its quarantine. Takes the digest
+    of what the operator has looked at, so that nothing can be put in its place meanwhile.
+    On record, and kept on disk, before it is answered. Safe to retry. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (DEFINITION_UNKNOWN),
+    FAILED_PRECONDITION (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -67,6 +83,22 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     ListCallers: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListCallersRequest, _admin_service_pb2.ListCallersResponse]  # type: ignore[assignment]
     """Every caller that has a listener, with its use of its limits. Safe to retry."""
+    ListTools: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListToolsRequest, _admin_service_pb2.ListToolsResponse]  # type: ignore[assignment]
+    """What MCP servers offer: tools that the policy source declares, and every definition
+    that a server registered, page by page. Safe to retry. Errors: INVALID_ARGUMENT
+    (REQUEST_INVALID).
+    """
+    GetTool: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetToolRequest, _admin_service_pb2.GetToolResponse]  # type: ignore[assignment]
+    """One definition with its text, and the text it is held to. Safe to retry. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (DEFINITION_UNKNOWN).
+    """
+    ApproveTool: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ApproveToolRequest, _admin_service_pb2.ApproveToolResponse]  # type: ignore[assignment]
+    """Pins the definition that is registered now, and ends its quarantine. Takes the digest
+    of what the operator has looked at, so that nothing can be put in its place meanwhile.
+    On record, and kept on disk, before it is answered. Safe to retry. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (DEFINITION_UNKNOWN),
+    FAILED_PRECONDITION (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
+    """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """The operator's service. Served only on the admin socket, mode 0600."""
@@ -108,5 +140,39 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListCallersResponse, _abc.Awaitable[_admin_service_pb2.ListCallersResponse]]:
         """Every caller that has a listener, with its use of its limits. Safe to retry."""
+
+    @_abc_1.abstractmethod
+    def ListTools(
+        self,
+        request: _admin_service_pb2.ListToolsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListToolsResponse, _abc.Awaitable[_admin_service_pb2.ListToolsResponse]]:
+        """What MCP servers offer: tools that the policy source declares, and every definition
+        that a server registered, page by page. Safe to retry. Errors: INVALID_ARGUMENT
+        (REQUEST_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def GetTool(
+        self,
+        request: _admin_service_pb2.GetToolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetToolResponse, _abc.Awaitable[_admin_service_pb2.GetToolResponse]]:
+        """One definition with its text, and the text it is held to. Safe to retry. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (DEFINITION_UNKNOWN).
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveTool(
+        self,
+        request: _admin_service_pb2.ApproveToolRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ApproveToolResponse, _abc.Awaitable[_admin_service_pb2.ApproveToolResponse]]:
+        """Pins the definition that is registered now, and ends its quarantine. Takes the digest
+        of what the operator has looked at, so that nothing can be put in its place meanwhile.
+        On record, and kept on disk, before it is answered. Safe to retry. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (DEFINITION_UNKNOWN),
+        FAILED_PRECONDITION (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
+        """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -86,6 +86,42 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     DECISION_CODE_LOG_UNAVAILABLE. Example:
         {"reason": "LOG_UNAVAILABLE", "domain": "governd"}
     """
+    ERROR_REASON_SERVER_UNKNOWN: _ErrorReason.ValueType  # 12
+    """The policy source declares no MCP server of that name, or none with the caller's
+    SPIFFE ID; or no policy is loaded. Try again when the policy has changed. Status
+    FAILED_PRECONDITION. Example:
+        {"reason": "SERVER_UNKNOWN", "domain": "governd", "metadata": {"server": "git"}}
+    """
+    ERROR_REASON_SERVER_NOT_ALLOWED: _ErrorReason.ValueType  # 13
+    """The caller is not the MCP server that it names. Status PERMISSION_DENIED. Example:
+        {"reason": "SERVER_NOT_ALLOWED", "domain": "governd",
+         "metadata": {"server": "git"}}
+    """
+    ERROR_REASON_DEFINITION_INVALID: _ErrorReason.ValueType  # 14
+    """A definition breaks one of its rules. BadRequest names the path within the request,
+    and nothing of the registration was taken. Do not retry unchanged. Status
+    INVALID_ARGUMENT. Example:
+        {"reason": "DEFINITION_INVALID", "domain": "governd",
+         "metadata": {"field": "definitions[3].definition_json.inputSchema"}}
+    """
+    ERROR_REASON_REGISTRATION_TOO_LARGE: _ErrorReason.ValueType  # 15
+    """A registration has more definitions or bytes than the configuration allows; nothing
+    of it was taken. Status RESOURCE_EXHAUSTED. Example:
+        {"reason": "REGISTRATION_TOO_LARGE", "domain": "governd",
+         "metadata": {"limit_definitions": "4096"}}
+    """
+    ERROR_REASON_DEFINITION_UNKNOWN: _ErrorReason.ValueType  # 16
+    """Nothing of that name is registered. Status NOT_FOUND. Example:
+        {"reason": "DEFINITION_UNKNOWN", "domain": "governd",
+         "metadata": {"server": "git", "name": "git_commit"}}
+    """
+    ERROR_REASON_APPROVAL_REFUSED: _ErrorReason.ValueType  # 17
+    """What is to be approved is not what is registered now, or cannot be approved: the
+    server registered it twice, or the policy source pins another. Look at it again.
+    Status FAILED_PRECONDITION. Example:
+        {"reason": "APPROVAL_REFUSED", "domain": "governd",
+         "metadata": {"digest": "sha-256:9f86d081…"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons. On the wire each is the value's name without the
@@ -155,5 +191,41 @@ ERROR_REASON_LOG_UNAVAILABLE: ErrorReason.ValueType  # 11
 Status UNAVAILABLE. A decision never fails so: it becomes a deny with
 DECISION_CODE_LOG_UNAVAILABLE. Example:
     {"reason": "LOG_UNAVAILABLE", "domain": "governd"}
+"""
+ERROR_REASON_SERVER_UNKNOWN: ErrorReason.ValueType  # 12
+"""The policy source declares no MCP server of that name, or none with the caller's
+SPIFFE ID; or no policy is loaded. Try again when the policy has changed. Status
+FAILED_PRECONDITION. Example:
+    {"reason": "SERVER_UNKNOWN", "domain": "governd", "metadata": {"server": "git"}}
+"""
+ERROR_REASON_SERVER_NOT_ALLOWED: ErrorReason.ValueType  # 13
+"""The caller is not the MCP server that it names. Status PERMISSION_DENIED. Example:
+    {"reason": "SERVER_NOT_ALLOWED", "domain": "governd",
+     "metadata": {"server": "git"}}
+"""
+ERROR_REASON_DEFINITION_INVALID: ErrorReason.ValueType  # 14
+"""A definition breaks one of its rules. BadRequest names the path within the request,
+and nothing of the registration was taken. Do not retry unchanged. Status
+INVALID_ARGUMENT. Example:
+    {"reason": "DEFINITION_INVALID", "domain": "governd",
+     "metadata": {"field": "definitions[3].definition_json.inputSchema"}}
+"""
+ERROR_REASON_REGISTRATION_TOO_LARGE: ErrorReason.ValueType  # 15
+"""A registration has more definitions or bytes than the configuration allows; nothing
+of it was taken. Status RESOURCE_EXHAUSTED. Example:
+    {"reason": "REGISTRATION_TOO_LARGE", "domain": "governd",
+     "metadata": {"limit_definitions": "4096"}}
+"""
+ERROR_REASON_DEFINITION_UNKNOWN: ErrorReason.ValueType  # 16
+"""Nothing of that name is registered. Status NOT_FOUND. Example:
+    {"reason": "DEFINITION_UNKNOWN", "domain": "governd",
+     "metadata": {"server": "git", "name": "git_commit"}}
+"""
+ERROR_REASON_APPROVAL_REFUSED: ErrorReason.ValueType  # 17
+"""What is to be approved is not what is registered now, or cannot be approved: the
+server registered it twice, or the policy source pins another. Look at it again.
+Status FAILED_PRECONDITION. Example:
+    {"reason": "APPROVAL_REFUSED", "domain": "governd",
+     "metadata": {"digest": "sha-256:9f86d081…"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -58,6 +58,10 @@ class _DecisionCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision
     """The decision could not be written to the decision log, and what is not on record
     is not permitted.
     """
+    DECISION_CODE_QUARANTINED: _DecisionCode.ValueType  # 11
+    """The tool, resource or prompt is quarantined: its definition changed, or its name can
+    be taken for another's, and nobody has approved that.
+    """
 
 class DecisionCode(_DecisionCode, metaclass=_DecisionCodeEnumTypeWrapper):
     """Why a decision came out as it did, for programs. Policy ids are in
@@ -91,6 +95,10 @@ DECISION_CODE_POLICY_STALE: DecisionCode.ValueType  # 9
 DECISION_CODE_LOG_UNAVAILABLE: DecisionCode.ValueType  # 10
 """The decision could not be written to the decision log, and what is not on record
 is not permitted.
+"""
+DECISION_CODE_QUARANTINED: DecisionCode.ValueType  # 11
+"""The tool, resource or prompt is quarantined: its definition changed, or its name can
+be taken for another's, and nobody has approved that.
 """
 Global___DecisionCode: _TypeAlias = DecisionCode  # noqa: Y015
 
@@ -392,6 +400,7 @@ class Evaluation(_message.Message):
     POLICY_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
     SHADOW_FIELD_NUMBER: _builtins.int
+    HIDDEN_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     decision: _builtins.bool
     """True only for a permit."""
@@ -399,6 +408,12 @@ class Evaluation(_message.Message):
     """Identifies this answer in logs and in the decision log; 32 lower-case hex digits."""
     code: Global___DecisionCode.ValueType
     """Why, for programs."""
+    hidden: _builtins.bool
+    """With a deny about a tool, resource or prompt: it would be denied whatever the
+    arguments are, with or without a delegation, so that lists hide it. Whoever enforces the deny should answer as for
+    something that does not exist. False where a determining forbid says
+    @explicit_denial.
+    """
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of the policies that determined the answer, sorted. Empty where none did, as
@@ -440,11 +455,12 @@ class Evaluation(_message.Message):
         policy: Global___PolicyInfo | None = ...,
         lease: Global___Lease | None = ...,
         shadow: Global___ShadowOutcome | None = ...,
+        hidden: _builtins.bool = ...,
         error: _status_pb2.Status | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "lease", b"lease", "policy", b"policy", "shadow", b"shadow"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "decision", b"decision", "decision_id", b"decision_id", "error", b"error", "lease", b"lease", "obligations", b"obligations", "policy", b"policy", "reasons", b"reasons", "shadow", b"shadow"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "decision", b"decision", "decision_id", b"decision_id", "error", b"error", "hidden", b"hidden", "lease", b"lease", "obligations", b"obligations", "policy", b"policy", "reasons", b"reasons", "shadow", b"shadow"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
