@@ -1,4 +1,4 @@
-"""Whatever bytes a caller sends as arguments: a value that keeps the rules, or a refusal."""
+"""Whatever comes as arguments, or as their schema: values that keep the rules, or a refusal."""
 
 import json
 from decimal import Decimal
@@ -8,7 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from governd.errors import ArgumentsError
+from governd.policy.argument_types import Record
 from governd.policy.arguments import ArgumentLimits, Value, parse_arguments
+from governd.policy.input_schema import read_parameters
+from tests.policies import ask, compiled, server_file
 
 LIMITS = ArgumentLimits(max_bytes=2048, max_depth=5)
 PIECES = st.sampled_from(
@@ -92,3 +95,77 @@ def test_pieces_of_json(text: str) -> None:
 @given(st.dictionaries(NAMES, TREES, max_size=3))
 def test_json_as_libraries_write_it(value: dict[str, Any]) -> None:
     check(json.dumps(value).encode())
+
+
+ARGUMENT_NAMES = st.sampled_from(["a", "b", "c", "d"])
+POINTERS = st.sampled_from(
+    ["#", "#/$defs/a", "#/$defs/b", "#/properties/a", "#/properties/a/items", "x#/$defs/a"]
+)
+PLAIN_SCHEMAS = st.sampled_from(
+    [
+        *({"type": kind} for kind in ("string", "integer", "number", "boolean", "null")),
+        *({"enum": values} for values in (["x", "y"], [1, 2], [0.5], [True], ["x", 1, None])),
+        *({}, True, {"const": "x"}, {"type": ["string", "null"]}, {"type": "object"}),
+    ]
+)
+INPUT_SCHEMAS: st.SearchStrategy[Any] = st.recursive(
+    PLAIN_SCHEMAS | st.fixed_dictionaries({"$ref": POINTERS}),
+    lambda inner: st.one_of(
+        st.fixed_dictionaries({"type": st.just("array"), "items": inner}),
+        st.fixed_dictionaries(
+            {
+                "type": st.just("object"),
+                "properties": st.dictionaries(ARGUMENT_NAMES, inner, max_size=3),
+                "required": st.lists(ARGUMENT_NAMES, max_size=2),
+            }
+        ),
+        st.dictionaries(
+            st.sampled_from(["anyOf", "oneOf", "allOf"]),
+            st.lists(inner, min_size=1, max_size=2),
+            min_size=1,
+            max_size=1,
+        ),
+    ),
+    max_leaves=8,
+)
+TOOLS = st.fixed_dictionaries(
+    {
+        "type": st.just("object"),
+        "properties": st.dictionaries(ARGUMENT_NAMES, INPUT_SCHEMAS, max_size=4),
+        "$defs": st.dictionaries(ARGUMENT_NAMES, INPUT_SCHEMAS, max_size=3),
+    }
+)
+ANYTHING: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["x", "y", 0.5, 1.0]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(ARGUMENT_NAMES, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(TOOLS)
+def test_every_argument_is_typed_or_listed(schema: dict[str, Any]) -> None:
+    record = read_parameters(schema)
+    untyped = [path for path in record.untyped if "." not in path]
+    assert {*record.fields, *untyped} == set(schema["properties"])
+    assert record.fields.keys().isdisjoint(untyped)
+    assert record.required <= record.fields.keys()
+    check_untyped(record)
+
+
+def check_untyped(record: Record) -> None:
+    """What is untyped in a member is listed by the path through it."""
+    for name, member in record.fields.items():
+        if isinstance(member, Record):
+            assert {f"{name}.{path}" for path in member.untyped} <= set(record.untyped)
+            check_untyped(member)
+
+
+@given(TOOLS, st.dictionaries(ARGUMENT_NAMES, ANYTHING, max_size=4))
+def test_whatever_is_typed_cedar_takes_it(schema: dict[str, Any], sent: dict[str, Any]) -> None:
+    """A type that Cedar would not hold the call to would show as UNKNOWN_RESOURCE."""
+    tool = {"name": "t", "inputSchema": schema, "annotations": {"destructiveHint": False}}
+    policy = compiled(
+        "permit (principal, action, resource);", extra={"tools/git.json": server_file(tools=[tool])}
+    )
+    decision = ask(policy, resource="tool:git/t", arguments=sent)
+    assert decision.code.name in {"PERMITTED", "ARGUMENTS_MISMATCH"}

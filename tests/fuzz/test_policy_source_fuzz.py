@@ -7,9 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from governd.errors import PolicyError
+from governd.policy.argument_types import Record
 from governd.policy.compiler import compile_policy
+from governd.policy.input_schema import read_parameters
 from governd.policy.lint import lint
-from governd.policy.parameters import Record, read_parameters
 from governd.policy.source import read_source
 from governd.policy.statements import parse_statements, refuse_deep, split_statements
 from tests.policies import TENANTS, base, schema_text, source_files

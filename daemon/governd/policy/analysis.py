@@ -13,12 +13,12 @@ from typing import Any
 
 import cedarpy
 
+from governd.policy.argument_types import quote
 from governd.policy.compiled import CompiledPolicy
 from governd.policy.decision import Decision
 from governd.policy.engine import decide
 from governd.policy.filed import FiledPolicy
 from governd.policy.inquiry import Inquiry, Refusal, translate
-from governd.policy.parameters import quote
 from governd.policy.question import Question
 
 _ALL: Mapping[str, Any] = {"op": "All"}

@@ -3,8 +3,9 @@
 ``@id("…")`` names it, ``@mode("shadow")`` evaluates without enforcing,
 ``@max_staleness("30s")`` lets a permit count only while the policy is that fresh,
 ``@obligation("type;key=value, other")`` asks for something along with a permit,
-``@no_lease`` keeps an answer from being reused. Other annotations are the author's own
-and mean nothing here. A misspelt value of one of ours is refused: silence would enforce
+``@no_lease`` keeps an answer from being reused, ``@explicit_denial`` lets a forbid be told
+as what it is, of something that lists hide. Other annotations are the author's own and
+mean nothing here. A misspelt value of one of ours is refused: silence would enforce
 what was meant to be watched, or the reverse.
 """
 
@@ -19,6 +20,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#@-]{0,199}", re.ASCII)
 _TYPE = re.compile(r"[a-z][a-z0-9_-]{0,62}", re.ASCII)
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+_ONLY_ON = {"max_staleness": "permit", "obligation": "permit", "explicit_denial": "forbid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Traits:
         max_staleness: Seconds of age beyond which a permit does not count.
         obligations: Types and properties, as yet without the policy's id.
         no_lease: Whether an answer it determines may not be reused.
+        explicit_denial: Whether what it forbids is not to be answered as if it were not there.
     """
 
     id: str = ""
@@ -38,6 +41,7 @@ class Traits:
     max_staleness: float | None = None
     obligations: tuple[Obligation, ...] = ()
     no_lease: bool = False
+    explicit_denial: bool = False
 
 
 class AnnotationError(ValueError):
@@ -56,9 +60,9 @@ def read_traits(annotations: Mapping[str, str], *, effect: str) -> Traits:
     """
     staleness = annotations.get("max_staleness")
     obligation = annotations.get("obligation")
-    for name in ("max_staleness", "obligation"):
-        if name in annotations and effect != "permit":
-            message = f"@{name} is for permits only"
+    for name, only in _ONLY_ON.items():
+        if name in annotations and effect != only:
+            message = f"@{name} is for {only}s only"
             raise AnnotationError(message)
     return Traits(
         id=_identifier(annotations.get("id")),
@@ -66,6 +70,7 @@ def read_traits(annotations: Mapping[str, str], *, effect: str) -> Traits:
         max_staleness=None if staleness is None else _duration(staleness),
         obligations=() if obligation is None else _obligations(obligation),
         no_lease="no_lease" in annotations,
+        explicit_denial="explicit_denial" in annotations,
     )
 
 

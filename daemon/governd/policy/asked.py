@@ -4,10 +4,12 @@ Most questions differ from earlier ones in their arguments at most. What is foun
 for subject, action and resource is kept, in a cache bounded by the text of its names.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, TypeVar
 
 import cachetools
+import cedarpy
 
 from governd.policy.entities import Part
 from governd.policy.handles import PolicySets, SetKey
@@ -21,6 +23,7 @@ MAX_KEPT = 4
 """Contexts and outcomes kept for each: where candidates look at no argument, few come."""
 MAX_CONTEXT_CHARS = 512
 
+_FAILED_POLICY = re.compile(r"policy `([^`]*)`")
 _Key = TypeVar("_Key")
 
 
@@ -37,6 +40,20 @@ class Outcome(NamedTuple):
     reasons: tuple[str, ...]
     errors: tuple[str, ...] = ()
 
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Ids of the policies that failed, sorted."""
+        return tuple(
+            sorted({match[1] for error in self.errors if (match := _FAILED_POLICY.search(error))})
+        )
+
+
+def outcome_of(result: cedarpy.AuthzResult) -> Outcome:
+    """What a result of Cedar's amounts to."""
+    undecided = result.decision is cedarpy.Decision.NoDecision
+    errors = tuple(result.diagnostics.errors) or ("no decision",) * undecided
+    return Outcome(result.allowed, tuple(sorted(result.diagnostics.reasons)), errors)
+
 
 @dataclass(slots=True, eq=False)
 class Asked:
@@ -48,8 +65,11 @@ class Asked:
         key: Which policies count.
         sets: Those of them that can apply.
         chars: What keeping it costs, in characters.
+        listed: Whether it is a call, read or use of something that MCP servers list.
         conforms: Whether the schema accepted a request of this kind. Arguments cannot
             change that: what is projected has the types that the schema declares.
+        shown_upto: The greatest age of the policy at which lists show it, in seconds;
+            ``None`` while nobody asked.
         seen: What followed of the contexts met last, for which lease.
         ruled: What followed of the outcomes met last, for which lease.
     """
@@ -59,7 +79,9 @@ class Asked:
     key: SetKey
     sets: PolicySets
     chars: int = 0
+    listed: bool = False
     conforms: bool = False
+    shown_upto: float | None = None
     seen: dict[tuple[str, float], Verdict] = field(default_factory=dict)
     ruled: dict[tuple[Outcome, Outcome, float], Verdict] = field(default_factory=dict)
 

@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator
 import cedarpy
 
 from governd.errors import PolicyError, Problem
+from governd.policy.argument_types import Record
 from governd.policy.bundle import PolicySource
 from governd.policy.compiled import CompiledPolicy
 from governd.policy.form import Stamp, sealed, write
 from governd.policy.form_reader import read_form
 from governd.policy.layout import SCHEMA
-from governd.policy.parameters import Record
 from governd.policy.records import entity_records
 from governd.policy.tools import Hints, Tool
 from governd.policy.validation import mistyped

@@ -22,6 +22,7 @@ class DecisionCode(enum.Enum):
     NO_POLICY = 8
     POLICY_STALE = 9
     LOG_UNAVAILABLE = 10
+    QUARANTINED = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Decision:
         lease_seconds: How long the answer may be reused; 0 for not at all.
         shadow: Present where shadow policies would have changed the decision.
         destructive: Whether the question was about a destructive tool.
+        hidden: Denied whatever the arguments are: lists hide what it was about.
     """
 
     code: DecisionCode
@@ -71,6 +73,7 @@ class Decision:
     lease_seconds: float = 0.0
     shadow: ShadowOutcome | None = None
     destructive: bool = False
+    hidden: bool = False
 
     @property
     def allowed(self) -> bool:

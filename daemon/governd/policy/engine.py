@@ -6,20 +6,18 @@ not be evaluated must not become a permit. Left to others: how a question came i
 is recorded of its answer.
 """
 
-import re
-from collections.abc import Sequence
 from dataclasses import replace
 
 import cedarpy
 
-from governd.policy.asked import Asked, Outcome
+from governd.policy.asked import Asked, Outcome, outcome_of
 from governd.policy.compiler import CompiledPolicy
 from governd.policy.decision import Decision, DecisionCode, ShadowOutcome
-from governd.policy.inquiry import Inquiry, Refusal, translate
+from governd.policy.inquiry import LISTED, Inquiry, Refusal, translate
 from governd.policy.question import Question
+from governd.policy.unknowns import ALWAYS, NEVER, AnyCall, permitted_upto
 from governd.policy.verdict import Verdict, between
 
-_FAILED_POLICY = re.compile(r"policy `([^`]*)`")
 _NO_SUCH_REQUEST = "failed to build request"
 
 
@@ -45,7 +43,7 @@ def judge(
     try:
         inquiry = translate(policy, question)
     except Refusal as refusal:
-        return Verdict(Decision(refusal.code))
+        return _refused(policy, question, refusal, age_seconds)
     asked = inquiry.asked
     verdict = asked.seen.get((inquiry.context, max_lease_seconds))
     if verdict is None or not verdict.holds(age_seconds):
@@ -80,15 +78,52 @@ def _verdict(
 ) -> Verdict:
     enforced, everything = outcomes
     decision = _judge(policy, enforced, age_seconds)
+    shown_upto = _shown_upto(policy, asked, decision)
     decision = replace(
         decision,
         shadow=_shadow(decision, _judge(policy, everything, age_seconds)),
         lease_seconds=longest if _may_be_leased(policy, decision, asked) else 0.0,
         destructive=asked.destructive,
+        hidden=age_seconds > shown_upto and not _is_explicit(policy, decision),
     )
     names = {name for outcome in outcomes if outcome.allowed for name in outcome.reasons}
     limits = (policy.policies[name].traits.max_staleness for name in names)
-    return between(decision, (one for one in limits if one is not None), age_seconds)
+    known = (one for one in limits if one is not None)
+    return between(decision, (*known, shown_upto), age_seconds)
+
+
+def _refused(
+    policy: CompiledPolicy, question: Question, refusal: Refusal, age_seconds: float
+) -> Verdict:
+    """The verdict on what no policy is asked about; lists hide what nothing declares."""
+    decision = Decision(refusal.code)
+    if refusal.asked is not None:
+        shown_upto = _shown_upto(policy, refusal.asked, decision)
+    else:
+        shown_upto = NEVER if question.action in LISTED else ALWAYS
+    decision = replace(decision, hidden=age_seconds > shown_upto)
+    return between(decision, (shown_upto,), age_seconds)
+
+
+def _shown_upto(policy: CompiledPolicy, asked: Asked, decision: Decision) -> float:
+    """The greatest age at which lists show what was denied, whatever the arguments were."""
+    if decision.allowed or not asked.listed:
+        return ALWAYS
+    if decision.code is DecisionCode.UNKNOWN_RESOURCE:
+        return NEVER
+    if asked.shown_upto is None:
+        part, sets = asked.part, asked.sets
+        uids = part.principal.uid, part.action.uid, part.resource.uid
+        call = AnyCall(*uids, part.entities, sets.facts)
+        asked.shown_upto = permitted_upto(policy.policies, call, sets)
+    return asked.shown_upto
+
+
+def _is_explicit(policy: CompiledPolicy, decision: Decision) -> bool:
+    """Whether a determining forbid lets its denial be told as what it is."""
+    if decision.code is not DecisionCode.FORBIDDEN:
+        return False
+    return any(policy.policies[name].traits.explicit_denial for name in decision.reasons)
 
 
 def _ask_all(policy: CompiledPolicy, inquiry: Inquiry) -> tuple[Outcome, Outcome]:
@@ -110,10 +145,9 @@ def _ask(policy: CompiledPolicy, inquiry: Inquiry, policies: cedarpy.PolicySet) 
     # INVARIANT: with the same names, only projected arguments differ, and those conform.
     schema = None if asked.conforms else policy.schema
     result = cedarpy.is_authorized(inquiry.request(), policies, asked.part.entities, schema=schema)
-    undecided = result.decision is cedarpy.Decision.NoDecision
-    errors = tuple(result.diagnostics.errors) or ("no decision",) * undecided
-    asked.conforms = asked.conforms or not _is_unknown(errors)
-    return Outcome(result.allowed, tuple(sorted(result.diagnostics.reasons)), errors)
+    outcome = outcome_of(result)
+    asked.conforms = asked.conforms or not _is_unknown(outcome)
+    return outcome
 
 
 def _without_shadow(policy: CompiledPolicy, everything: Outcome) -> Outcome | None:
@@ -136,7 +170,9 @@ def _without_shadow(policy: CompiledPolicy, everything: Outcome) -> Outcome | No
 def _judge(policy: CompiledPolicy, outcome: Outcome, age_seconds: float) -> Decision:
     """The decision that follows: errors deny, and so do permits that are stale."""
     if outcome.errors:
-        return _failure(outcome.errors)
+        if _is_unknown(outcome):
+            return Decision(DecisionCode.UNKNOWN_RESOURCE)
+        return Decision(DecisionCode.ENGINE_ERROR, outcome.failed)
     if not outcome.allowed:
         code = DecisionCode.FORBIDDEN if outcome.reasons else DecisionCode.NOT_PERMITTED
         return Decision(code, outcome.reasons)
@@ -147,15 +183,8 @@ def _judge(policy: CompiledPolicy, outcome: Outcome, age_seconds: float) -> Deci
     return Decision(DecisionCode.PERMITTED, fresh, obligations)
 
 
-def _failure(errors: Sequence[str]) -> Decision:
-    if _is_unknown(errors):
-        return Decision(DecisionCode.UNKNOWN_RESOURCE)
-    failed = {match[1] for error in errors if (match := _FAILED_POLICY.search(error))}
-    return Decision(DecisionCode.ENGINE_ERROR, tuple(sorted(failed)))
-
-
-def _is_unknown(errors: Sequence[str]) -> bool:
-    return any(error.startswith(_NO_SUCH_REQUEST) for error in errors)
+def _is_unknown(outcome: Outcome) -> bool:
+    return any(error.startswith(_NO_SUCH_REQUEST) for error in outcome.errors)
 
 
 def _is_fresh(policy: CompiledPolicy, name: str, age_seconds: float) -> bool:

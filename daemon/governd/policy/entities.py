@@ -135,8 +135,12 @@ class EntityGraph:
             resource: The resource.
             extra: Records of this question only, such as a resource that is not listed.
         """
-        asked = (principal, action, resource)
-        return Placement(*(Placed(uid, self._above(uid, extra)) for uid in asked))
+        return Placement(*(self.placed(uid, extra) for uid in (principal, action, resource)))
+
+    def placed(self, uid: Uid, extra: Mapping[Uid, Entity]) -> Placed:
+        """One entity, with all that it is in."""
+        record = self.record(uid, extra)
+        return Placed(uid, self.above(record["parents"] if record else ()))
 
     def reachable(
         self, asked: Placement, mentioned: Iterable[Uid], extra: Mapping[Uid, Entity]
@@ -148,13 +152,15 @@ class EntityGraph:
             mentioned: What conditions of the policies that can apply name.
             extra: As ``place`` had it.
         """
-        roots = [*(placed.uid for placed in asked), *mentioned]
-        text = json.dumps(list(self._closure(roots, extra)))
-        return Part(*asked, cedarpy.Entities.from_json_str(text), len(text))
+        entities, chars = self.around((*(placed.uid for placed in asked), *mentioned), extra)
+        return Part(*asked, entities, chars)
 
-    def _above(self, uid: Uid, extra: Mapping[Uid, Entity]) -> frozenset[Uid]:
-        record = self.record(uid, extra)
-        return frozenset(self._ancestors(record["parents"] if record else ()))
+    def around(
+        self, roots: Iterable[Uid], extra: Mapping[Uid, Entity]
+    ) -> tuple[cedarpy.Entities, int]:
+        """All that can be reached from some entities, and the length of its JSON text."""
+        text = json.dumps(list(self._closure(list(roots), extra)))
+        return cedarpy.Entities.from_json_str(text), len(text)
 
     def _closure(self, roots: list[Uid], extra: Mapping[Uid, Entity]) -> Iterator[Entity]:
         seen: set[Uid] = set()
@@ -181,7 +187,7 @@ class EntityGraph:
             return None  # a file refers to what nobody can be
         listed = self._records.get(uid, {})
         parents = [*listed.get("parents", ()), *self._given_parents(spiffe_id)]
-        held = [self._held[one] for one in {uid, *self._ancestors(parents)} if one in self._held]
+        held = [self._held[one] for one in {uid, *self.above(parents)} if one in self._held]
         tools = {tool for one in held for tool in one.destructive}
         return {
             "uid": uid.json(),
@@ -202,7 +208,8 @@ class EntityGraph:
             parents.append(Uid("Group", REVOKED_GROUP).json())
         return parents
 
-    def _ancestors(self, parents: Iterable[Mapping[str, str]]) -> set[Uid]:
+    def above(self, parents: Iterable[Mapping[str, str]]) -> frozenset[Uid]:
+        """All that something with some parents is in."""
         seen: set[Uid] = set()
         todo = _uids(parents)
         while todo:
@@ -210,7 +217,7 @@ class EntityGraph:
             if uid not in seen:
                 seen.add(uid)
                 todo.extend(_uids(self._records.get(uid, {}).get("parents", ())))
-        return seen
+        return frozenset(seen)
 
 
 def _uids(references: Iterable[Mapping[str, str]]) -> list[Uid]:

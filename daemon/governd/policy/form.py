@@ -20,9 +20,9 @@ from governd.policy.capabilities import add_grants
 from governd.policy.entities import Entity, Uid
 from governd.policy.filed import write_policy
 from governd.policy.manifest import Manifest
-from governd.policy.tools import CALL
+from governd.policy.tools import CALL, Server
 
-FORMAT = 1
+FORMAT = 2
 
 
 class FormError(ValueError):
@@ -105,8 +105,12 @@ def write(
         yield from write_policy(policy)
     yield from (json.dumps(record).encode() for record in records.values())
     yield from (to_json(one) for one in given.items())
-    yield from (json.dumps([server.name, str(server.spiffe_id)]).encode() for server in servers)
+    yield from (to_json(_server(server)) for server in servers)
     yield from (to_json(tool, by_alias=True) for tool in tools)
+
+
+def _server(server: Server) -> tuple[str, str, bool]:
+    return server.name, str(server.spiffe_id), server.trust_annotations
 
 
 def sealed(stamp: Stamp, lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import cedarpy
 from pydantic import TypeAdapter
+from pydantic_core import from_json
 
 from governd.identity import SpiffeId
 from governd.policy.compiled import CompiledPolicy
@@ -33,6 +34,7 @@ STEP_BYTES = 64 << 10
 class _Codecs(NamedTuple):
     head: TypeAdapter[Head]
     held: TypeAdapter[tuple[Uid, Held]]
+    server: TypeAdapter[tuple[str, str, bool]]
     tool: TypeAdapter[Tool]
 
 
@@ -54,7 +56,7 @@ class FormReader:
         self._at, self._end = verified(content, stamp)
         self._policies = FiledPolicies(content)
         self._handles = Handles(self._policies)
-        self._records: Shelf[Name, Entity] = Shelf(content, json.loads)
+        self._records: Shelf[Name, Entity] = Shelf(content, from_json)
         self._codecs = _codecs()
         held = self._codecs.held.validate_json
         self._held: Shelf[Name, Held] = Shelf(content, lambda line: held(line)[1])
@@ -129,9 +131,9 @@ class FormReader:
         self._held.put(_name(*self._codecs.held.validate_json(line)[0]), place)
 
     def _server(self) -> None:
-        name, spiffe_id = json.loads(self._line()[1])
+        name, spiffe_id, trusted = self._codecs.server.validate_json(self._line()[1])
         tools = self._tools[name] = Shelf(self._content, self._codecs.tool.validate_json)
-        self._servers[name] = Server(name, SpiffeId.parse(spiffe_id), tools)
+        self._servers[name] = Server(name, SpiffeId.parse(spiffe_id), tools, trusted)
 
     def _tool(self) -> None:
         place, line = self._line()
@@ -160,7 +162,12 @@ def read_form(content: bytes, stamp: Stamp) -> CompiledPolicy:
 @functools.cache
 def _codecs() -> _Codecs:
     """Made when something is read: who only writes need not wait for them."""
-    return _Codecs(TypeAdapter(Head), TypeAdapter(tuple[Uid, Held]), TypeAdapter(Tool))
+    return _Codecs(
+        TypeAdapter(Head),
+        TypeAdapter(tuple[Uid, Held]),
+        TypeAdapter(tuple[str, str, bool]),
+        TypeAdapter(Tool),
+    )
 
 
 def _name(type: str, id: str) -> Name:  # noqa: A002  as Cedar's JSON form calls them

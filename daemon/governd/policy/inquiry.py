@@ -6,6 +6,7 @@ no alias, confusable or prefix reaches a policy that was written for something e
 """
 
 import json
+from collections import ChainMap
 from dataclasses import dataclass
 
 from governd.identity import SpiffeId
@@ -15,7 +16,7 @@ from governd.policy.decision import DecisionCode
 from governd.policy.entities import Entity, Uid
 from governd.policy.handles import SetKey
 from governd.policy.parameters import CedarValue, Projection, project
-from governd.policy.question import Question
+from governd.policy.question import Question, ResourceRef
 from governd.policy.tools import CALL, Tool
 
 _WIRE_TYPES = {
@@ -41,6 +42,8 @@ BUILT_IN_ACTIONS = (
     "identity/jwt-svid",
 )
 """The actions that governd itself declares."""
+LISTED = frozenset({CALL, "resources/read", "prompts/get"})
+"""What is done to what MCP servers list."""
 
 _JSON = json.JSONEncoder().encode
 _OF_A_SERVER = frozenset({"Tool", "Resource", "Prompt"})
@@ -49,10 +52,11 @@ _OF_A_SERVER = frozenset({"Tool", "Resource", "Prompt"})
 class Refusal(Exception):  # noqa: N818 - carries an answer, not a fault
     """The question is answered before any policy is asked."""
 
-    def __init__(self, code: DecisionCode) -> None:
-        """Takes the answer."""
+    def __init__(self, code: DecisionCode, asked: Asked | None = None) -> None:
+        """Takes the answer, and what was asked for where that is declared."""
         super().__init__(code.name)
         self.code = code
+        self.asked = asked
 
 
 @dataclass(slots=True)
@@ -97,8 +101,8 @@ def translate(policy: CompiledPolicy, question: Question, *, whole: bool = False
         asked = _asked(policy, question)
         if asked.chars <= MAX_CACHED_CHARS:
             policy.asked[question.names] = asked
-    projection = _project(asked.tool, question)
-    args, read = projection.args, asked.sets.arguments
+    projection = _project(asked, question)
+    args, read = projection.args, asked.sets.facts.arguments
     if asked.conforms and not whole and read is not None:
         args = {name: args[name] for name in args if name in read}
     context = _context(asked.tool, projection, args)
@@ -106,25 +110,39 @@ def translate(policy: CompiledPolicy, question: Question, *, whole: bool = False
 
 
 def _asked(policy: CompiledPolicy, question: Question) -> Asked:
-    if question.action != CALL and question.action not in policy.actions:
-        raise Refusal(DecisionCode.UNKNOWN_ACTION)
-    resource = _resource(policy, question)
-    tool = policy.tool(resource.id) if resource.type == "Tool" else None
-    if (question.action == CALL) != (tool is not None):
-        raise Refusal(DecisionCode.UNKNOWN_RESOURCE)
+    action, resource = named(policy, question.action, question.resource)
+    tool = policy.tool(resource.id) if question.action == CALL else None
     principal = Uid("Agent", str(question.subject))
-    action = Uid("Action", tool.action if tool else question.action)
-    key = _key(policy, question.subject, resource)
-    unlisted = _unlisted(resource)
+    key = counting(policy, question.subject, resource)
+    unlisted = ChainMap(unlisted_record(resource), policy.offered.records)
     placement = policy.graph.place(principal, action, resource, unlisted)
     sets = policy.handles.sets(key, placement)
-    part = policy.graph.reachable(placement, sets.mentioned, unlisted)
+    part = policy.graph.reachable(placement, sets.facts.mentioned, unlisted)
     chars = question.names.chars + part.chars + sets.chars
-    return Asked(tool, part, key, sets, chars)
+    listed = question.action in LISTED
+    undeclared = tool is not None and not tool.declared
+    # No schema has a tool that only its server declares: there is nothing to conform to.
+    return Asked(tool, part, key, sets, chars, listed, conforms=undeclared)
 
 
-def _resource(policy: CompiledPolicy, question: Question) -> Uid:
-    reference = question.resource
+def named(policy: CompiledPolicy, action: str, reference: ResourceRef) -> tuple[Uid, Uid]:
+    """Cedar's action and resource for what a question names.
+
+    Raises:
+        Refusal: Nothing declares it, or it is quarantined.
+    """
+    if action != CALL and action not in policy.actions:
+        raise Refusal(DecisionCode.UNKNOWN_ACTION)
+    resource = _resource(policy, reference)
+    if policy.offered.is_quarantined(resource):
+        raise Refusal(DecisionCode.QUARANTINED)
+    of_tool = resource.type == "Tool" and policy.has_tool(resource.id)
+    if (action == CALL) != of_tool:
+        raise Refusal(DecisionCode.UNKNOWN_RESOURCE)
+    return Uid("Action", f"{CALL}:{resource.id}" if of_tool else action), resource
+
+
+def _resource(policy: CompiledPolicy, reference: ResourceRef) -> Uid:
     kind = _WIRE_TYPES.get(reference.type, reference.type)
     # A type of governd's own has one name on the wire: "Tool" is not another "tool".
     if kind not in policy.types or reference.type in _WIRE_TYPES.values():
@@ -138,13 +156,13 @@ def _resource(policy: CompiledPolicy, question: Question) -> Uid:
     return uid
 
 
-def _project(tool: Tool | None, question: Question) -> Projection:
+def _project(asked: Asked, question: Question) -> Projection:
     members = question.arguments.members
-    if tool is None:
+    if asked.tool is None:
         return Projection({}, tuple(members), ())
-    projection = project(tool.parameters, members)
+    projection = project(asked.tool.parameters, members)
     if projection.mismatched:
-        raise Refusal(DecisionCode.ARGUMENTS_MISMATCH)
+        raise Refusal(DecisionCode.ARGUMENTS_MISMATCH, asked)
     return projection
 
 
@@ -160,7 +178,8 @@ def _context(
     return context
 
 
-def _key(policy: CompiledPolicy, subject: SpiffeId, resource: Uid) -> SetKey:
+def counting(policy: CompiledPolicy, subject: SpiffeId, resource: Uid) -> SetKey:
+    """Which policies count for a subject and a resource."""
     tenant = policy.manifest.tenant_of(subject)
     return SetKey(tenant, foreign=bool(tenant) and not _is_for(policy, tenant, resource))
 
@@ -177,7 +196,7 @@ def _is_for(policy: CompiledPolicy, tenant: str, resource: Uid) -> bool:
     return any(one.name == tenant and server.name in one.servers for one in policy.manifest.tenant)
 
 
-def _unlisted(resource: Uid) -> dict[Uid, Entity]:
+def unlisted_record(resource: Uid) -> dict[Uid, Entity]:
     """The record of a resource or prompt, which no file lists."""
     server, _, name = resource.id.partition("/")
     attribute = {"Resource": "uri", "Prompt": "name"}.get(resource.type)

@@ -5,17 +5,18 @@ looks for a policy's author.
 """
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from governd.errors import Problem
 from governd.policy.bundle import BASE, PolicyRecord, PolicySource
 from governd.policy.crowds import crowds
-from governd.policy.entities import REVOKED_GROUP, Uid, mentioned_entities
+from governd.policy.entities import REVOKED_GROUP, mentioned_entities
 from governd.policy.layout import MANIFEST
+from governd.policy.lint_calls import NamesOfTools, scope_entities
+from governd.policy.lint_tools import registers_tools, tool_problems
 from governd.policy.tenancy import named_entity
-from governd.policy.tools import Tool
 
-_OURS = ("id", "max_staleness", "mode", "no_lease", "obligation")
+_OURS = ("explicit_denial", "id", "max_staleness", "mode", "no_lease", "obligation")
 _ALL = {"op": "All"}
 _SURE = 0.75
 
@@ -27,7 +28,7 @@ def lint(source: PolicySource) -> list[Problem]:
         *_policies(source),
         *_crowds(source),
         *_grants(source),
-        *_tools(source),
+        *tool_problems(source),
     ]
     return sorted(found, key=lambda one: (one.file, one.line, one.message))
 
@@ -39,14 +40,16 @@ def _manifest(source: PolicySource) -> Iterator[Problem]:
 
 
 def _policies(source: PolicySource) -> Iterator[Problem]:
+    groups, tools = _groups(source), NamesOfTools(source)
     for policy in source.policies:
         if policy.statement.file == BASE:
             continue
-        for message in _policy(source, policy):
+        said = (*_policy(policy), *_unknown_groups(policy, groups), *tools.problems(policy))
+        for message in said:
             yield Problem(policy.statement.file, policy.statement.line, f"policy: {message}")
 
 
-def _policy(source: PolicySource, policy: PolicyRecord) -> Iterator[str]:
+def _policy(policy: PolicyRecord) -> Iterator[str]:
     if not policy.traits.id:
         yield f"has no @id; answers call it {policy.id}, which changes when policies move"
     for name in policy.est.get("annotations", {}):
@@ -57,22 +60,13 @@ def _policy(source: PolicySource, policy: PolicyRecord) -> Iterator[str]:
         yield "constrains nothing in its scope, so it is evaluated for every question"
         if policy.effect == "permit" and not policy.est["conditions"]:
             yield "permits everything to everyone"
-    yield from _unknown_groups(source, policy)
 
 
-def _unknown_groups(source: PolicySource, policy: PolicyRecord) -> Iterator[str]:
-    known = _groups(source)
-    scope = [policy.est[part] for part in ("principal", "resource")]
-    named = {*mentioned_entities(policy.est["conditions"]), *(_scope_entity(one) for one in scope)}
-    for uid in sorted(uid for uid in named if uid is not None):
+def _unknown_groups(policy: PolicyRecord, known: Collection[str]) -> Iterator[str]:
+    named = {*mentioned_entities(policy.est["conditions"]), *scope_entities(policy.est)}
+    for uid in sorted(named):
         if uid.type == "Group" and uid.id not in known:
             yield f'Group::"{uid.id}" is in no entities.json, so nobody is in it'
-
-
-def _scope_entity(scope: dict[str, object]) -> Uid | None:
-    target = scope.get("in", scope)
-    entity = target.get("entity") if isinstance(target, dict) else None
-    return Uid(entity["type"], entity["id"]) if isinstance(entity, dict) else None
 
 
 def _groups(source: PolicySource) -> set[str]:
@@ -96,26 +90,13 @@ def _crowds(source: PolicySource) -> Iterator[Problem]:
 
 
 def _grants(source: PolicySource) -> Iterator[Problem]:
-    required = {name for tool in _all_tools(source) for name in tool.requires}
-    groups = _groups(source)
+    tools = (tool for server in source.servers.values() for tool in server.tools.values())
+    required = {name for tool in tools for name in tool.requires}
+    groups, open_ended = _groups(source), registers_tools(source)
     for file, grants in source.grants.items():
         for grant in grants:
-            for name in sorted(set(grant.capabilities) - required):
+            unused = () if open_ended else sorted(set(grant.capabilities) - required)
+            for name in unused:
                 yield Problem(file, 0, f"capabilities: no tool requires {name}")
             for name in sorted(set(grant.groups) - groups):
                 yield Problem(file, 0, f"groups: {name} is in no entities.json")
-
-
-def _tools(source: PolicySource) -> Iterator[Problem]:
-    for tool in _all_tools(source):
-        file = f"tools ({tool.server})"
-        if not tool.requires:
-            message = f"{tool.name}: requires nothing, so only policies that name it permit it"
-            yield Problem(file, 0, message)
-        for name in tool.parameters.untyped:
-            message = f"{tool.name}: argument {name} cannot be typed and counts as undeclared"
-            yield Problem(file, 0, message)
-
-
-def _all_tools(source: PolicySource) -> list[Tool]:
-    return [tool for server in source.servers.values() for tool in server.tools.values()]

@@ -44,7 +44,7 @@ def _names(body: object) -> Iterator[str | None]:
         elif isinstance(item, dict):
             if item == _CONTEXT:
                 yield None
-            access = _accessed(item)
+            access = accessed(item)
             if access is None:
                 todo.extend(item.values())
             elif access[0] == _ARGS:
@@ -55,8 +55,8 @@ def _names(body: object) -> Iterator[str | None]:
                 todo.append(access[0])
 
 
-def _accessed(item: Mapping[str, Any]) -> tuple[object, str] | None:
-    """What an attribute is taken of, or asked for, and the attribute's name."""
+def accessed(item: Mapping[str, Any]) -> tuple[object, str] | None:
+    """What an attribute is taken of, or asked for, and its name; ``None`` for anything else."""
     if len(item) != 1:
         return None
     ((operator, operand),) = item.items()

@@ -16,7 +16,7 @@ from governd.errors import PolicyError, Problem
 from governd.policy.ancestry import parents_of, refuse_tangled, uid_of
 from governd.policy.bundle import PolicySource
 from governd.policy.entities import REVOKED_GROUP, Entity, Uid
-from governd.policy.tools import Server, Tool
+from governd.policy.tools import CALL, Server, Tool
 
 _REVOKED = Uid("Group", REVOKED_GROUP).json()
 
@@ -87,10 +87,11 @@ def _derived(servers: Iterable[Server], revoked: frozenset[str]) -> Iterable[dic
             "attrs": {"capabilities": sorted(requires)},
             "parents": parents,
         }
-        yield from (_tool_entity(tool) for tool in server.tools.values())
+        yield from (tool_entity(tool) for tool in server.tools.values())
 
 
-def _tool_entity(tool: Tool) -> dict[str, Any]:
+def tool_entity(tool: Tool) -> dict[str, Any]:
+    """The record of a tool, as Cedar leaves it."""
     return {
         "uid": {"type": "Tool", "id": tool.id},
         "attrs": {
@@ -103,3 +104,9 @@ def _tool_entity(tool: Tool) -> dict[str, Any]:
         },
         "parents": [{"type": "McpServer", "id": tool.server}],
     }
+
+
+def action_entity(action: Uid) -> dict[str, Any]:
+    """The record of a call of one tool, as Cedar leaves it."""
+    parents = [Uid("Action", CALL).json()]
+    return {"uid": action.json(), "attrs": {}, "parents": parents}

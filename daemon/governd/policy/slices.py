@@ -16,7 +16,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from governd.policy.entities import Placed, Placement
+from governd.policy.entities import Placed
 
 Demand: TypeAlias = str
 """What a scope's part demands: ``*``, ``== Agent::x``, ``in Group::x`` or ``is Agent``.
@@ -26,6 +26,9 @@ No type has a blank or a colon in it, so no two demands have one text.
 
 Scope: TypeAlias = tuple[tuple[Demand, ...], tuple[Demand, ...], tuple[Demand, ...]]
 """Demands on principal, action and resource; of each part any one is enough."""
+
+Met: TypeAlias = tuple[int, ...]
+"""Demands that are met, as the numbers they have here."""
 
 ANYTHING: Demand = "*"
 _PARTS = ("principal", "action", "resource")
@@ -57,16 +60,27 @@ class Slices:
             if self._filed.setdefault(node, place) != place:
                 self._more.setdefault(node, []).append(place)
 
-    def candidates(self, asked: Placement) -> list[int]:
-        """Places of the policies whose scope can match, in ascending order."""
+    def candidates(self, *met: Met) -> list[int]:
+        """Places of the policies whose scope can match, in ascending order.
+
+        Args:
+            met: What principal, action and resource meet.
+        """
         nodes = [0]
-        for placed in asked:
-            met = [self._demands.get(one, -1) for one in _met(placed)]
-            met = [one for one in met if one >= 0]
-            steps = (node << _BITS | one for node in nodes for one in met)
+        for part in met:
+            steps = (node << _BITS | one for node in nodes for one in part)
             nodes = [found for step in steps if (found := self._next.get(step))]
         more = (place for node in nodes for place in self._more.get(node, ()))
         return sorted({*(self._filed[node] for node in nodes), *more})
+
+    def met(self, placed: Placed) -> Met:
+        """The demands that an entity meets, of those that anything is filed under."""
+        number = self._demands.get
+        (kind, name), above = placed
+        own = f"{kind}::{name}"
+        met = [number(ANYTHING), number("== " + own), number("in " + own), number("is " + kind)]
+        met += [number(f"in {group}::{title}") for group, title in above]
+        return tuple([one for one in met if one is not None])
 
     def _node(self, demands: tuple[Demand, ...]) -> int:
         node = 0
@@ -95,11 +109,3 @@ def _demands(scope: Mapping[str, Any]) -> list[Demand]:
 
 def _demand(kind: str, entity_type: str, name: str) -> Demand:
     return f"{kind} {entity_type}::{name}"
-
-
-def _met(placed: Placed) -> list[Demand]:
-    """Every demand that an entity meets."""
-    kind, name = placed.uid
-    above = (_demand("in", *one) for one in placed.ancestors)
-    own = [_demand("==", kind, name), _demand("in", kind, name), f"is {kind}"]
-    return [ANYTHING, *own, *above]

@@ -202,11 +202,17 @@ class _Reader:
                 self._documents.problem(policy.statement.file, policy.statement.line, message)
 
     def _check_destructive(self) -> None:
-        """A grant of a tool that nobody declares is a misspelt one."""
+        """A grant of a tool that nobody declares is a misspelt one.
+
+        A server that is declared without tools registers its own, which nobody knows yet.
+        """
         servers = self._source.servers.values()
         known = {tool.id for server in servers for tool in server.tools.values()}
+        open_ended = tuple(f"{server.name}/" for server in servers if not server.tools)
         for path, grants in self._source.grants.items():
             for name in {name for grant in grants for name in grant.destructive} - known:
+                if name.startswith(open_ended):
+                    continue
                 line = self._documents.line_of(path, json.dumps(name))
                 message = f"destructive: no tool {name} is declared under tools/"
                 self._documents.problem(path, line, message)

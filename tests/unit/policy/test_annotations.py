@@ -25,6 +25,7 @@ BAD = {
     "@max_staleness with a space": ({"max_staleness": "30 s"}, "permit"),
     "@max_staleness on a forbid": ({"max_staleness": "30s"}, "forbid"),
     "@obligation on a forbid": ({"obligation": "notify"}, "forbid"),
+    "@explicit_denial on a permit": ({"explicit_denial": ""}, "permit"),
     "@obligation without a value": ({"obligation": ""}, "permit"),
     "@obligation in capitals": ({"obligation": "Notify"}, "permit"),
     "@obligation with a trailing comma": ({"obligation": "notify,"}, "permit"),
@@ -67,6 +68,11 @@ def test_obligations_have_types_and_properties() -> None:
 def test_no_lease_needs_no_value_and_counts_on_both_effects() -> None:
     assert read_traits({"no_lease": ""}, effect="permit").no_lease
     assert read_traits({"no_lease": ""}, effect="forbid").no_lease
+
+
+def test_a_forbid_may_ask_for_explicit_denials() -> None:
+    assert read_traits({"explicit_denial": ""}, effect="forbid").explicit_denial
+    assert not read_traits({}, effect="forbid").explicit_denial
 
 
 def test_annotations_of_others_mean_nothing() -> None:

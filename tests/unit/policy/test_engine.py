@@ -6,6 +6,7 @@ import cedarpy
 import pytest
 
 from governd.policy.decision import Decision, DecisionCode, Obligation, ShadowOutcome
+from governd.policy.inquiry import LISTED
 from tests.policies import (
     ACME,
     BETA,
@@ -185,7 +186,8 @@ UNKNOWN: dict[str, tuple[str, str, Code]] = {
 def test_what_nothing_declares_is_denied_even_if_all_is_permitted(
     action: str, resource: str, code: Code
 ) -> None:
-    assert ask(compiled(PERMIT_ALL), WRITER, action, resource) == Decision(code)
+    decision = ask(compiled(PERMIT_ALL), WRITER, action, resource)
+    assert decision == Decision(code, hidden=action in LISTED)
 
 
 def test_types_and_actions_of_the_extension_can_be_asked_about() -> None:
@@ -213,12 +215,12 @@ def test_a_resource_has_its_uri_and_its_server() -> None:
 
 
 def test_without_a_permit_everything_is_denied() -> None:
-    assert ask(compiled()) == Decision(Code.NOT_PERMITTED)
+    assert ask(compiled()) == Decision(Code.NOT_PERMITTED, hidden=True)
 
 
 def test_forbid_wins_over_any_number_of_permits() -> None:
     policy = compiled(permit("a") + permit("b") + forbid("no"))
-    assert ask(policy) == Decision(Code.FORBIDDEN, ("no",))
+    assert ask(policy) == Decision(Code.FORBIDDEN, ("no",), hidden=True)
 
 
 def test_all_that_permit_are_named() -> None:
@@ -240,7 +242,7 @@ def test_a_broken_policy_beside_a_permit_denies_and_is_named(effect: str) -> Non
 def test_every_broken_policy_is_named() -> None:
     text = on_open("permit", "b", OVERFLOW) + on_open("forbid", "a", OVERFLOW) + forbid("no")
     decision = ask(compiled(text), arguments={"count": 2**63 - 1})
-    assert decision == Decision(Code.ENGINE_ERROR, ("a", "b"))
+    assert decision == Decision(Code.ENGINE_ERROR, ("a", "b"), hidden=True)
 
 
 def test_no_decision_is_a_deny(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,7 +325,7 @@ FRESH = '@max_staleness("30s")'
 @pytest.mark.parametrize(("age", "code"), [(30.0, Code.PERMITTED), (30.1, Code.POLICY_STALE)])
 def test_a_stale_permit_no_longer_counts(age: float, code: Code) -> None:
     policy = compiled(permit("short", marks=FRESH))
-    assert ask(policy, age=age) == Decision(code, ("short",))
+    assert ask(policy, age=age) == Decision(code, ("short",), hidden=age > 30)
 
 
 def test_a_permit_without_a_limit_carries_on() -> None:
@@ -335,7 +337,7 @@ def test_a_permit_without_a_limit_carries_on() -> None:
 
 def test_a_forbid_never_grows_stale() -> None:
     policy = compiled(permit("short", marks=FRESH) + forbid("no"))
-    assert ask(policy, age=1e9) == Decision(Code.FORBIDDEN, ("no",))
+    assert ask(policy, age=1e9) == Decision(Code.FORBIDDEN, ("no",), hidden=True)
 
 
 # --- shadow --------------------------------------------------------------------------------
@@ -352,9 +354,8 @@ def test_a_shadow_forbid_is_reported_and_not_enforced() -> None:
 
 def test_a_shadow_permit_is_reported_and_not_enforced() -> None:
     decision = ask(compiled(permit("yes", marks=SHADOW)))
-    assert decision == Decision(
-        Code.NOT_PERMITTED, shadow=ShadowOutcome(allowed=True, reasons=("yes",))
-    )
+    shadow = ShadowOutcome(allowed=True, reasons=("yes",))
+    assert decision == Decision(Code.NOT_PERMITTED, shadow=shadow, hidden=True)
 
 
 def test_shadow_policies_that_change_nothing_are_not_reported() -> None:

@@ -36,6 +36,7 @@ when { principal in Group::"staff" || "\\u{2028}\\n" == "é" };
 
 @id("s") @mode("shadow") forbid (principal, action, resource);
 """
+PIN = "sha-256:" + "a" * 64
 PARTS = {
     "manifest": TENANTS + '[revoked]\nsubjects = ["spiffe://example.org/gone"]\n',
     "grants": GRANTS,
@@ -47,6 +48,14 @@ PARTS = {
     "extra": {
         "tenants/acme/policies/x.cedar": PERMIT_ALL,
         "tools/more.json": server_file("more", "spiffe://example.org/mcp/more"),
+        "tools/wiki.json": json.dumps(
+            {
+                "server": "wiki",
+                "spiffe_id": "spiffe://example.org/mcp/wiki",
+                "tools": [{"name": "search", "description": "\u2028", "pin": PIN}],
+                "trust_annotations": True,
+            }
+        ),
     },
 }
 
@@ -72,8 +81,14 @@ def test_everything_comes_back(form: bytes) -> None:
         assert policy.policies.est(one.id) == one.est
     for name, server in source.servers.items():
         assert policy.servers[name].spiffe_id == server.spiffe_id
+        assert (
+            policy.servers[name].trust_annotations is server.trust_annotations is (name == "wiki")
+        )
         assert dict(policy.servers[name].tools) == server.tools
     assert policy.tool("more/read") == source.servers["more"].tools["read"]
+    search = policy.tool("wiki/search")
+    assert search
+    assert (search.pin, search.stated) == (PIN, '{"description":"\u2028"}')
     assert {"Repo", "Agent"} <= policy.types
     assert "tools/list" in policy.actions
 
@@ -118,7 +133,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "something behind the seal": lambda form: form + b"{}\n",
     "the seal of another form": line(-1, lambda _: written(STAMP._replace(base="b"))[-79:]),
     "a seal that is none": line(-1, lambda _: b"[]\n"),
-    "another format": line(0, lambda one: one.replace(b'"format": 1', b'"format": 2')),
+    "another format": line(0, lambda one: one.replace(b'"format": 2', b'"format": 1')),
 }
 
 

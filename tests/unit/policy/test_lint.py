@@ -3,17 +3,24 @@
 from typing import Any
 
 from governd.policy.lint import lint
-from tests.policies import READER, TENANTS, read, server_file
+from governd.policy.source import read_source
+from tests.policies import READER, TENANTS, base, server_file, source_files
 
 NEAT = [
-    {"name": "t", "requires": ["git:read"], "inputSchema": {"type": "object", "properties": {}}}
+    {
+        "name": "t",
+        "requires": ["git:read"],
+        "inputSchema": {"type": "object", "properties": {}},
+        "annotations": {"readOnlyHint": True},
+    }
 ]
 FILES = 'files = ["policies/test.cedar", "grants.toml", "tools/git.json", "entities.json"]\n'
 
 
 def found(policies: str = "", **parts: Any) -> list[str]:
     neat = {"manifest": FILES, "entities": [], "extra": {"tools/git.json": server_file(tools=NEAT)}}
-    return [str(problem) for problem in lint(read(policies, **{**neat, **parts}))]
+    files = source_files(policies, **{**neat, **parts})
+    return [str(problem) for problem in lint(read_source(files, base()))]
 
 
 def test_a_neat_source_has_nothing_to_look_at() -> None:
@@ -78,12 +85,16 @@ def test_a_grant_that_reaches_nothing_or_nobody() -> None:
     ]
 
 
-def test_a_tool_that_requires_nothing_or_cannot_be_typed() -> None:
-    tools = [{"name": "t", "inputSchema": {"type": "object", "properties": {"a": {}}}}]
-    assert found(extra={"tools/git.json": server_file(tools=tools)}) == [
-        "tools (git): t: argument a cannot be typed and counts as undeclared",
-        "tools (git): t: requires nothing, so only policies that name it permit it",
-    ]
+def test_what_a_server_that_registers_its_tools_requires_is_nobodys_to_know() -> None:
+    late = server_file("late", "spiffe://example.org/mcp/late", tools=[])
+    assert (
+        found(
+            manifest=FILES.replace("]", ', "tools/late.json"]'),
+            grants=f'[[grant]]\nagents = ["{READER}"]\ncapabilities = ["late:read"]',
+            extra={"tools/git.json": server_file(tools=NEAT), "tools/late.json": late},
+        )
+        == []
+    )
 
 
 def many(count: int, scope: str) -> str:

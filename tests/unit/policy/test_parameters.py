@@ -9,124 +9,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from governd.policy.argument_types import Record, Scalar, SetOf, paths, quote, render
 from governd.policy.arguments import ArgumentLimits, Value, parse_arguments
-from governd.policy.parameters import (
-    MAX_DEPTH,
-    MAX_PROPERTIES,
-    Record,
-    Scalar,
-    SetOf,
-    project,
-    quote,
-    read_parameters,
-    render,
-)
+from governd.policy.input_schema import read_parameters
+from governd.policy.parameters import project
 from tests.policies import ask, compiled, server_file
 
 STRING = {"type": "string"}
 
 
-def read_one(schema: object) -> object:
-    return read_parameters({"type": "object", "properties": {"a": schema}}).fields.get("a")
-
-
-TYPED: dict[str, tuple[object, object]] = {
-    "string": (STRING, Scalar("String")),
-    "integer": ({"type": "integer"}, Scalar("Long")),
-    "number": ({"type": "number"}, Scalar("decimal")),
-    "boolean": ({"type": "boolean"}, Scalar("Bool")),
-    "array": ({"type": "array", "items": STRING}, SetOf(Scalar("String"))),
-    "object": (
-        {"type": "object", "properties": {"b": STRING}},
-        Record({"b": Scalar("String")}),
-    ),
-    "nullable by a list": ({"type": ["string", "null"]}, Scalar("String")),
-    "nullable by a list, turned": ({"type": ["null", "integer"]}, Scalar("Long")),
-    "nullable by anyOf": ({"anyOf": [STRING, {"type": "null"}]}, Scalar("String")),
-    "one alternative": ({"anyOf": [STRING]}, Scalar("String")),
-    "enum of strings": ({"enum": ["a", "b"]}, Scalar("String")),
-    "type beside anyOf": ({"type": "string", "anyOf": [{"type": "integer"}]}, Scalar("String")),
-}
-
-
-@pytest.mark.parametrize(("schema", "wanted"), TYPED.values(), ids=TYPED.keys())
-def test_what_cedar_can_type_is_typed(schema: object, wanted: object) -> None:
-    assert read_one(schema) == wanted
-
-
-UNTYPED: dict[str, object] = {
-    "nothing": {},
-    "true": True,
-    "a list": [],
-    "null alone": {"type": "null"},
-    "a reference": {"$ref": "#/$defs/a"},
-    "a reference beside a type": {"$ref": "https://example.org/s", "type": "string"},
-    "a union": {"type": ["string", "integer"]},
-    "a union by anyOf": {"anyOf": [STRING, {"type": "integer"}]},
-    "an unknown type": {"type": "text"},
-    "a type that is a number": {"type": 1},
-    "an empty list of types": {"type": []},
-    "an array of anything": {"type": "array"},
-    "an array of tuples": {"type": "array", "items": [STRING]},
-    "an object without properties": {"type": "object"},
-    "enum of numbers": {"enum": [1, 2]},
-    "enum of several types": {"enum": ["a", 1]},
-    "enum of numbers under a type": {"type": "float", "enum": ["a"]},
-    "true as an alternative": {"anyOf": [True]},
-    "oneOf": {"oneOf": [STRING]},
-}
-
-
-@pytest.mark.parametrize("schema", UNTYPED.values(), ids=UNTYPED.keys())
-def test_what_cedar_cannot_type_is_left_out(schema: object) -> None:
-    record = read_parameters({"type": "object", "properties": {"a": schema}})
-    assert (record.fields, record.untyped) == ({}, ("a",))
-
-
-@pytest.mark.parametrize("schema", [None, [], {}, {"type": "string"}, {"type": "object"}])
-def test_an_unreadable_schema_declares_nothing(schema: object) -> None:
-    assert read_parameters(schema) == Record()
-
-
-def test_nesting_is_read_to_a_limit() -> None:
-    schema: dict[str, Any] = STRING
-    for _ in range(MAX_DEPTH):
-        schema = {"type": "object", "properties": {"a": schema}}
-    record, depth = read_parameters(schema), 1
-    while isinstance(inner := record.fields.get("a"), Record):
-        record, depth = inner, depth + 1
-    assert depth == MAX_DEPTH
-    assert record.untyped == ("a",)
-
-
-def test_properties_are_read_to_a_limit() -> None:
-    names = [f"p{number}" for number in range(MAX_PROPERTIES + 1)]
-    record = read_parameters({"type": "object", "properties": dict.fromkeys(names, STRING)})
-    assert len(record.fields) == MAX_PROPERTIES
-    assert record.untyped == (names[-1],)
-
-
-def test_a_nullable_argument_is_not_required() -> None:
-    properties = {"a": STRING, "b": {"type": ["string", "null"]}, "c": True}
-    properties |= {"d": {"anyOf": [STRING, {"type": "null"}]}, "e": None}
-    schema = {"type": "object", "properties": properties, "required": [*properties, "z"]}
-    assert read_parameters(schema).required == {"a"}
-
-
-def test_what_is_no_name_is_not_required() -> None:
-    required = ["a", 1, None, True, 0.5, ["a"], {"a": "b"}, [[]]]
-    schema = {"type": "object", "properties": {"a": STRING}, "required": required}
-    assert read_parameters(schema).required == {"a"}
-
-
-def test_a_required_that_is_no_list_requires_nothing() -> None:
-    schema = {"type": "object", "properties": {"a": STRING}, "required": True}
-    assert not read_parameters(schema).required
-
-
 def test_types_are_rendered_in_cedars_syntax() -> None:
     record = Record({"a b": SetOf(Scalar("Long")), "c": Record()}, frozenset({"c"}))
     assert render(record) == '{ "a b"?: Set<Long>, "c": {  } }'
+
+
+def test_what_a_policy_can_name_is_listed_by_path() -> None:
+    inner = Record({"b": Scalar("String"), "c": SetOf(Record({"d": Scalar("Bool")}))})
+    assert list(paths(Record({"a": inner, "e": Scalar("Long")}))) == ["a", "a.b", "a.c", "e"]
 
 
 RECORD = read_parameters(

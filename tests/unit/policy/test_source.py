@@ -337,6 +337,20 @@ def test_a_grant_of_a_tool_that_nobody_declares_is_a_misspelt_one() -> None:
     ]
 
 
+def test_a_server_that_registers_its_tools_may_have_any_granted() -> None:
+    grants = '[[grant]]\nnamespaces = ["x"]\ndestructive = ["wiki/delete", "wik/delete"]'
+    extra = {"tools/wiki.json": server_file("wiki", "spiffe://example.org/wiki", [])}
+    assert problems(grants=grants, extra=extra) == [
+        "grants.toml:3: destructive: no tool wik/delete is declared under tools/"
+    ]
+
+
+def test_what_a_file_states_has_a_canonical_form() -> None:
+    tools = [{"name": "a", "inputSchema": {"maximum": 2**53}}]
+    (found,) = problems(extra={"tools/git.json": server_file(tools=tools)})
+    assert found.startswith("tools/git.json: tools: a has no canonical form: 9007199254740992 ")
+
+
 def test_files_that_are_not_read_change_nothing() -> None:
     files = source_files(extra={"README.md": "x", "tests/a.yaml": "x"})
     assert read_source(files, base()).digest == read().digest

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from governd.errors import RequestError
-from governd.policy.tools import ServerFile, Tool, read_server
+from governd.policy.tools import ServerFile, Tool, ToolEntry, read_server
 
 
 def server(*tools: dict[str, Any], **parts: object) -> ServerFile:
@@ -99,3 +99,79 @@ def test_a_tool_is_an_action_of_its_own() -> None:
         ' resource: [Tool], context: { args: { "a"?: String },'
         " args_undeclared: Bool, delegated: Bool } };"
     )
+
+
+def test_what_a_file_states_of_a_definition_is_kept_in_canonical_form() -> None:
+    assert tool().stated == tool(annotations={}, requires=["a"], title="T").stated == ""
+    found = tool(outputSchema={"b": 1.0, "a": "\u00e9"}, description="D", inputSchema={})
+    assert (
+        found.stated == '{"description":"D","inputSchema":{},"outputSchema":{"a":"\u00e9","b":1}}'
+    )
+
+
+@pytest.mark.parametrize("member", ["description", "inputSchema", "outputSchema", "pin"])
+def test_null_states_nothing(member: str) -> None:
+    assert tool(**{member: None}) == tool()
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [("description", 1), ("inputSchema", []), ("outputSchema", True), ("pin", 1)],
+)
+def test_what_no_definition_could_say_is_refused(member: str, value: object) -> None:
+    with pytest.raises(ValidationError):
+        server({"name": "t", member: value})
+
+
+def deep(levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _ in range(levels):
+        found = {"a": found}
+    return found
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [{"maximum": 2**53}, {"maximum": float("inf")}, deep(2_000)],
+    ids=["2^53", "∞", "deep"],
+)
+def test_a_schema_without_a_canonical_form_is_told(schema: dict[str, Any]) -> None:
+    entry = ServerFile(
+        server="git",
+        spiffe_id="spiffe://example.org/mcp/git",
+        tools=(ToolEntry.model_construct(name="t", input_schema=schema),),
+    )
+    found, problems = read_server(entry)
+    assert not found.tools
+    assert [one.partition(":")[2].partition(":")[0] for one in problems] == [
+        " t has no canonical form"
+    ]
+
+
+@pytest.mark.parametrize(
+    "pin",
+    [
+        "",
+        "a" * 64,
+        "sha-256:" + "a" * 63,
+        "sha-256:" + "a" * 65,
+        "sha-256:" + "A" * 64,
+        "sha-256:" + "a" * 64 + "\n",
+        "sha-512:" + "a" * 64,
+    ],
+)
+def test_a_pin_is_a_digest(pin: str) -> None:
+    assert tool(pin="sha-256:" + "0a" * 32).pin == "sha-256:" + "0a" * 32
+    with pytest.raises(ValidationError):
+        server({"name": "t", "pin": pin})
+
+
+def test_a_servers_annotations_are_trusted_only_where_that_is_said() -> None:
+    assert not read_server(server())[0].trust_annotations
+    assert read_server(server(trust_annotations=True))[0].trust_annotations
+
+
+@pytest.mark.parametrize("value", ["true", "yes", 1, None, []])
+def test_trust_is_said_by_true_and_nothing_else(value: object) -> None:
+    with pytest.raises(ValidationError):
+        server(trust_annotations=value)
