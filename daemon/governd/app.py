@@ -18,10 +18,13 @@ from governd.adapters.decision_file import DecisionFile
 from governd.adapters.embedded_identities import embedded_identities
 from governd.adapters.policy_directory import PolicyDirectory
 from governd.adapters.policy_report import PolicyReport
+from governd.adapters.registration_files import RegistrationFiles
 from governd.adapters.state_lock import StateLock
+from governd.adapters.tool_report import ToolReport
 from governd.application.call import OPERATOR
 from governd.application.operate import CallerUsage, Operator
 from governd.application.readiness import Readiness
+from governd.application.registrations import Registrations
 from governd.application.sync_policy import PolicyKeeper
 from governd.application.watch_epoch import EpochFeed
 from governd.config import Config
@@ -39,6 +42,7 @@ from governd.policy.inquiry import BUILT_IN_ACTIONS
 from governd.services import composition
 
 POLICY = "governd.v1.PolicyService"
+TOOL = "governd.v1.ToolService"
 IDENTITY = "governd.v1.IdentityService"
 ADMIN = "governd.v1.AdminService"
 HEALTH = "grpc.health.v1.Health"
@@ -63,6 +67,9 @@ class App:
             on_written=self._metrics.records_written,
             on_failure=self._log_failed,
         )
+        self._tool_report = ToolReport(self._metrics.tools, self._log)
+        files = RegistrationFiles(config.state_directory / "registrations")
+        self._registrations = Registrations(files, self._tool_report)
         self._keeper = self._make_keeper()
         self._epochs = EpochFeed(self._keeper, clock=time.monotonic)
         self._operator = self._make_operator()
@@ -77,14 +84,16 @@ class App:
 
         Raises:
             GoverndError: The state directory is locked, the decision log cannot be
-                opened, or a socket cannot be put at its path.
+                opened, what was registered cannot be read, or a socket cannot be put at
+                its path.
             OSError: The metrics endpoint's address cannot be had.
         """
         self._lock.acquire()
         self._records.open()
         self._records.start()
+        self._registrations.load()
         await self._keeper.check()
-        self._health = await Health.create(gated=[POLICY], standing=[IDENTITY, ADMIN])
+        self._health = await Health.create(gated=[POLICY, TOOL], standing=[IDENTITY, ADMIN])
         readiness = Readiness(self._operator, self._health, self._metrics.ready.set)
         await readiness.refresh()
         self._make_listeners(self._health)
@@ -133,6 +142,8 @@ class App:
             CompilerProcess(self._config.state_directory / "compiled"),
             clock=time.monotonic,
             on_load=PolicyReport(self._metrics, self._log, self._policy_changed).loaded,
+            on_redress=lambda _: self._policy_changed(),
+            dress=self._registrations.dress,
         )
 
     def _policy_changed(self) -> None:
@@ -151,15 +162,15 @@ class App:
             started=now,
             clock=time.monotonic,
             usage=self._usage,
-            components=[self._records.state],
+            components=[self._records.state, self._registrations.state],
         )
 
     def _make_listeners(self, health: Health) -> None:
         config = self._config
         listener = functools.partial(Listener, options=channel_options(config.limits))
-        parts = self._parts()
-        workload = [*composition.workload_services(parts), health.register]
-        methods = self._methods(workload, [POLICY, IDENTITY, HEALTH])
+        services = composition.services(self._parts())
+        workload = [*services.workload, health.register]
+        methods = self._methods(workload, [POLICY, TOOL, IDENTITY, HEALTH])
         for entry in config.listener:
             facts = {"listener": entry.name}
             caller = Caller(entry.spiffe_id, Attestation(entry.attestation), facts)
@@ -167,7 +178,7 @@ class App:
             self._listeners.append(
                 listener(entry.name, entry.socket, entry.mode, interceptor=interceptor)
             )
-        admin = self._methods([composition.admin_service(parts), health.register], [ADMIN, HEALTH])
+        admin = self._methods([services.admin, health.register], [ADMIN, HEALTH])
         interceptor = self._interceptor(None, admin)
         self._listeners.append(
             listener("admin", config.admin.socket, _ADMIN_MODE, interceptor=interceptor)
@@ -193,9 +204,11 @@ class App:
         return composition.Parts(
             self._config,
             self._keeper,
+            self._registrations,
             self._epochs,
             self._records,
             self._metrics,
+            self._tool_report,
             self._operator,
         )
 

@@ -204,7 +204,7 @@ def _exit_code(code: int) -> int:
 
 
 def _restart_line(pid: int, code: int, delay: float) -> dict[str, object]:
-    """The log line of a restart, with the keys of ``observability/names.py``."""
+    """The log line of a restart, with the keys of ``observability/log_keys.py``."""
     return {
         "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "level": "error",

@@ -1,11 +1,11 @@
-"""Every key that governd logs is documented, once, in ``observability/names.py``."""
+"""Every key that governd logs is documented, once, in ``observability/log_keys.py``."""
 
 import ast
 from pathlib import Path
 
 import pytest
 
-from governd.observability.names import Key
+from governd.observability.log_keys import Key
 
 DAEMON = Path(__file__).parents[2] / "daemon" / "governd"
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}

@@ -15,7 +15,13 @@ from governd._proto.governd.v1 import error_reason_pb2
 PROTOS = Path(__file__).parents[2] / "protos"
 PREFIX = "ERROR_REASON_"
 NOT_ON_THE_WIRE = {"UNSPECIFIED"}
-ONLY_AT_START = {"CONFIG_INVALID", "LISTENER_REFUSED", "STATE_LOCKED", "LOG_UNAVAILABLE"}
+ONLY_AT_START = {
+    "CONFIG_INVALID",
+    "LISTENER_REFUSED",
+    "STATE_LOCKED",
+    "LOG_UNAVAILABLE",
+    "REGISTRATIONS_UNAVAILABLE",
+}
 """Reasons of errors that end governd before anyone can ask it."""
 
 FileSet = descriptor_pb2.FileDescriptorSet

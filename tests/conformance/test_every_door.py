@@ -2,6 +2,7 @@
 
 A gateway asks a real daemon about each case's subject: through the Python client, alone
 and in a batch, over a stream, and through the operator's Explain; and the command line asks some.
+What lists hide is what answers say is hidden.
 """
 
 import json
@@ -18,6 +19,9 @@ from governd._proto.governd.v1 import (
     admin_service_pb2,
     admin_service_pb2_grpc,
     policy_service_pb2,
+    policy_service_pb2_grpc,
+    tool_service_pb2,
+    tool_service_pb2_grpc,
     types_pb2,
 )
 from governd.policy.cases import Case, CaseFile
@@ -66,6 +70,19 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
 def asked(case: Case) -> Question:
     kind, _, name = case.resource.partition(":")
     return Question(case.action, Resource(kind, name), case.arguments, case.subject)
+
+
+def asked_of(case: Case) -> policy_service_pb2.EvaluateRequest:
+    """The same as a message, by a gateway."""
+    kind, name = asked(case).resource
+    question = policy_service_pb2.EvaluateRequest(
+        subject=types_pb2.Subject(id=case.subject),
+        action=types_pb2.Action(name=case.action),
+        resource=types_pb2.Resource(type=kind, id=name),
+    )
+    if case.arguments is not None:
+        question.context.arguments_json = json.dumps(case.arguments).encode()
+    return question
 
 
 def differences(answers: Sequence[Decision]) -> list[str]:
@@ -125,19 +142,49 @@ def test_explain_gives_every_case_its_answer(daemon: DaemonProcess) -> None:
     with grpc.insecure_channel(daemon.target("admin")) as channel:
         stub = admin_service_pb2_grpc.AdminServiceStub(channel)
         for case in CASES:
-            question = policy_service_pb2.EvaluateRequest(
-                action=types_pb2.Action(name=case.action),
-                resource=types_pb2.Resource(
-                    type=asked(case).resource[0], id=asked(case).resource[1]
-                ),
-            )
-            if case.arguments is not None:
-                question.context.arguments_json = json.dumps(case.arguments).encode()
+            question = asked_of(case)
+            question.ClearField("subject")
             request = admin_service_pb2.ExplainRequest(caller=case.subject, question=question)
             answer = stub.Explain(request, timeout=5).evaluation
             assert answer.decision == (case.wanted.decision == "allow"), case.name
             if case.wanted.code:
                 assert types_pb2.DecisionCode.Name(answer.code).endswith(case.wanted.code)
+
+
+KINDS = {
+    "tools/call": tool_service_pb2.DEFINITION_KIND_TOOL,
+    "resources/read": tool_service_pb2.DEFINITION_KIND_RESOURCE,
+    "prompts/get": tool_service_pb2.DEFINITION_KIND_PROMPT,
+}
+
+
+@pytest.mark.req("gi-5", part=True)
+def test_a_list_shows_what_is_permitted_and_hides_what_answers_say_is_hidden(
+    daemon: DaemonProcess,
+) -> None:
+    """A list and a call are two doors: what one hides, the other must deny, and say so."""
+    seen = set()
+    with grpc.insecure_channel(daemon.target("gateway")) as channel:
+        policies = policy_service_pb2_grpc.PolicyServiceStub(channel)
+        tools = tool_service_pb2_grpc.ToolServiceStub(channel)
+        for case in [one for one in CASES if one.action in KINDS]:
+            request = asked_of(case)
+            answer = policies.Evaluate(request, timeout=5).evaluation
+            server, _, name = request.resource.id.partition("/")
+            if answer.code == types_pb2.DECISION_CODE_UNKNOWN_RESOURCE:
+                assert answer.hidden, case.name
+                continue  # there may be no such server, and then no list
+            listed = tool_service_pb2.FilterToolsRequest(
+                subject=request.subject,
+                server=server,
+                kind=KINDS[case.action],
+                definitions=[tool_service_pb2.ListedDefinition(name=name)],
+            )
+            shown = bool(tools.FilterTools(listed, timeout=5).shown)
+            assert shown != answer.hidden, case.name
+            assert shown or not answer.decision, case.name
+            seen.add((shown, answer.decision))
+    assert seen == {(True, True), (True, False), (False, False)}
 
 
 @pytest.mark.parametrize("case", CASES[::9], ids=lambda case: case.name)

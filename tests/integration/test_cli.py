@@ -238,7 +238,8 @@ def test_status_and_callers_tell_what_is_there(daemon: DaemonProcess) -> None:
     cli("whoami", "--socket", daemon.sockets["reader"])
     status = answer("status", *admin)
     assert (status["ready"], status["listeners"]) == (True, 3)
-    assert {one["name"] for one in status["components"]} == {"policy", "identity", "decision_log"}
+    names = {"policy", "identity", "decision_log", "tools"}
+    assert {one["name"] for one in status["components"]} == names
     assert status["policy"]["digest"].startswith("sha-256:")
     assert "ready" in cli("status", *admin)
     callers = {one["spiffe_id"]: one for one in answer("caller", "list", *admin)["callers"]}

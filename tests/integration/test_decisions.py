@@ -315,14 +315,19 @@ def test_a_large_batch_holds_no_other_caller_up(daemon: DaemonProcess) -> None:
 
 def test_health_and_reflection_are_served_to_stock_tools(writer: grpc.Channel) -> None:
     health: Any = health_pb2_grpc.HealthStub(writer)
-    for service in ("", "governd.v1.PolicyService", "governd.v1.IdentityService"):
+    names = ("PolicyService", "ToolService", "IdentityService")
+    for service in ("", *(f"governd.v1.{name}" for name in names)):
         answer = health.Check(health_pb2.HealthCheckRequest(service=service), timeout=5)
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
     with pytest.raises(grpc.RpcError) as raised:
         health.Check(health_pb2.HealthCheckRequest(service="nobody"), timeout=5)
     assert raised.value.code() is grpc.StatusCode.NOT_FOUND
     services = ProtoReflectionDescriptorDatabase(writer).get_services()
-    assert {"governd.v1.PolicyService", "grpc.health.v1.Health"} <= set(services)
+    assert {
+        "governd.v1.PolicyService",
+        "governd.v1.ToolService",
+        "grpc.health.v1.Health",
+    } <= set(services)
 
 
 def test_the_admin_service_is_not_on_a_workload_s_socket(writer: grpc.Channel) -> None:

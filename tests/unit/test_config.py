@@ -56,6 +56,15 @@ def test_every_default_lies_within_its_own_range() -> None:
     assert read(f"{MINIMAL}[limits]\n{text}").limits == read(MINIMAL).limits
 
 
+def test_what_servers_may_register_is_bounded_unless_configured_otherwise() -> None:
+    tools = read(MINIMAL).tools
+    assert tools.first_registration == "accept"
+    assert (tools.definitions, tools.definition_bytes) == (4096, 65_536)
+    assert tools.registration_bytes == 8_388_608
+    text = f"{MINIMAL}[tools]\nfirst_registration = 'quarantine'\ndefinitions = 10\n"
+    assert (read(text).tools.first_registration, read(text).tools.definitions) == ("quarantine", 10)
+
+
 def test_a_listener_is_named_by_the_last_segment_of_its_id() -> None:
     first, second = read(MINIMAL + listener() + listener(name="two", socket="b")).listener
     assert (first.name, second.name) == ("writer", "two")
@@ -179,6 +188,14 @@ def test_all_mistakes_come_at_once_each_with_its_line() -> None:
         (
             f"{MINIMAL}[limits]\nmessage_bytes = 1024",
             "limits.arguments_bytes: expected no more than limits.message_bytes",
+        ),
+        (
+            f"{MINIMAL}[tools]\nfirst_registration = 'maybe'",
+            "tools.first_registration: expected 'accept' or 'quarantine', got 'maybe'",
+        ),
+        (
+            f"{MINIMAL}[tools]\ndefinitions = 0",
+            "tools.definitions: expected greater than or equal to 1, got 0",
         ),
         (
             f"{MINIMAL}[log]\ndecisions = 'some'",

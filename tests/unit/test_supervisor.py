@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from governd import supervisor
-from governd.observability.names import Key
+from governd.observability.log_keys import Key
 from governd.supervisor import Backoff
 
 

@@ -4,6 +4,11 @@ from structlog.typing import FilteringBoundLogger
 
 from governd.application.answer import Answer
 from governd.observability.metrics import Metrics
+from governd.policy.decision import DecisionCode
+from governd.policy.tools import CALL
+
+_UNKNOWN = (DecisionCode.UNKNOWN_RESOURCE, DecisionCode.NO_POLICY)
+"""Of calls of tools that nobody declares or registered."""
 
 
 class DecisionReport:
@@ -18,13 +23,17 @@ class DecisionReport:
 
     def decided(self, answer: Answer) -> None:
         """Counts a decision, and logs it where that is wanted."""
-        decision = answer.decision
+        decision, action = answer.decision, answer.question.action
         self._metrics.decided(
             allow=decision.allowed,
             code=decision.code.name,
-            action=answer.question.action,
+            action=action,
             seconds=answer.latency_seconds,
         )
+        if action == CALL:
+            known = decision.code not in _UNKNOWN
+            tool = answer.question.resource.id if known else ""
+            self._metrics.tools.decided(tool, allow=decision.allowed)
         if self._allows if decision.allowed else self._denies:
             self._write(answer)
 

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from typing import Protocol
 
 from governd.identity import Caller
-from governd.observability.names import Key
+from governd.observability.log_keys import Key
 from governd.observability.trace import TraceContext
 
 OPERATOR = "operator"

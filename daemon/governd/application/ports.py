@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from governd.policy.compiled import CompiledPolicy
+from governd.policy.registration import Registration
 
 
 class PolicyCompilerPort(Protocol):
@@ -20,4 +21,38 @@ class PolicyCompilerPort(Protocol):
         Raises:
             PolicyError: The files are no good policy, with everything that is wrong, or
                 compiling failed.
+        """
+
+
+class PreparedRegistration(Protocol):
+    """A registration that is on disk as a whole, and not kept yet. Ended in one of two ways."""
+
+    async def commit(self) -> None:
+        """Keeps it in place of the same server's before.
+
+        Raises:
+            RegistrationsError: It is not certain to outlive a restart.
+        """
+
+    async def abandon(self) -> None:
+        """Leaves what was kept before as it is; never fails."""
+
+
+class RegistrationStore(Protocol):
+    """Keeps what MCP servers registered, over restarts."""
+
+    def load(self) -> list[Registration]:
+        """All that is kept, one for each SPIFFE ID and server.
+
+        Raises:
+            RegistrationsError: Some of it cannot be read, and so none of it may be used.
+        """
+
+    async def prepare(self, registration: Registration) -> PreparedRegistration:
+        """Writes a registration beside the same server's before, which still is what is kept.
+
+        One of a server is prepared at a time.
+
+        Raises:
+            RegistrationsError: It cannot be written.
         """

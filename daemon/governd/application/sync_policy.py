@@ -9,14 +9,18 @@ import asyncio
 import contextlib
 import math
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from governd.application.ports import PolicyCompilerPort
 from governd.errors import CompilerError, PolicyError, Problem
 from governd.policy.compiled import CompiledPolicy
 from governd.policy.decision import PolicyInfo
 from governd.policy.ports import PolicySourcePort
+
+Dress: TypeAlias = "Callable[[CompiledPolicy], Awaitable[CompiledPolicy]]"
+"""Adds to a policy what stands beside its source."""
 
 _LONGEST_WAIT_SECONDS = 60.0
 
@@ -49,6 +53,11 @@ class PolicyState:
         )
 
 
+async def as_it_is(policy: CompiledPolicy) -> CompiledPolicy:
+    """Adds nothing."""
+    return policy
+
+
 class PolicyKeeper:
     """Holds the policy in force."""
 
@@ -59,6 +68,8 @@ class PolicyKeeper:
         *,
         clock: Callable[[], float],
         on_load: Callable[[PolicyState], None],
+        on_redress: Callable[[PolicyState], None] = lambda _: None,
+        dress: Dress = as_it_is,
     ) -> None:
         """Loads nothing yet.
 
@@ -67,17 +78,22 @@ class PolicyKeeper:
             compiler: Makes a policy of its files.
             clock: Monotonic seconds.
             on_load: Told of each new state that the source led to.
+            on_redress: Told of each new state that ``redress`` led to.
+            dress: Run on each policy before it comes into force.
         """
         self._source = source
         self._compiler = compiler
         self._clock = clock
         self._on_load = on_load
+        self._on_redress = on_redress
+        self._dress = dress
         self._boot = secrets.token_hex(8)
         self._counter = 0
         self._signature: object = None
         self._failures = 0
         self._not_before = -math.inf
         self._loading = asyncio.Lock()
+        self._swapping = asyncio.Lock()
         missing = () if source else (Problem("policy", 0, "no policy source is configured"),)
         self.state = PolicyState(None, self._epoch(), clock(), missing)
 
@@ -104,6 +120,20 @@ class PolicyKeeper:
             if self._source is not None:
                 await self._check(self._source)
 
+    async def redress(self) -> None:
+        """Dresses the policy in force anew, because what is added to it changed.
+
+        That is a new epoch. It says nothing of the source, so its age goes on.
+        """
+        async with self._swapping:
+            old = self.state.policy
+            if old is None:
+                return
+            policy = await self._dress(old)
+            self.state = replace(self.state, policy=policy, epoch=self._epoch())
+            self._on_redress(self.state)
+        await _step_by_step(old.forget_asked())
+
     async def _check(self, source: PolicySourcePort) -> None:
         before = self._clock()
         try:
@@ -125,7 +155,7 @@ class PolicyKeeper:
         try:
             with _refused():
                 read, files = await asyncio.to_thread(source.read)
-                policy = await self._compile(files)
+                replaced = await self._accept(await self._compile(files), before)
         except PolicyError as error:
             # A refused state is not read again each second; what failed is tried again.
             if isinstance(error, CompilerError):
@@ -135,11 +165,9 @@ class PolicyKeeper:
             self._refuse(error)
             raise
         self._signature, self._failures = read, 0
-        old = self.state.policy
-        changed = self._accept(policy, before)
-        for _ in old.forget() if changed and old else ():
-            await asyncio.sleep(0)
-        return changed
+        if replaced is not None and replaced.policy is not None:
+            await _step_by_step(replaced.policy.forget())
+        return replaced is not None
 
     def _put_off(self) -> None:
         """Tries again by itself, later each time."""
@@ -154,17 +182,19 @@ class PolicyKeeper:
             return current
         return await self._compiler.compile(files)
 
-    def _accept(self, policy: CompiledPolicy, verified: float) -> bool:
-        current = self.state.policy
-        if current is not None and current.digest == policy.digest:
-            recovered = self.state.problems
-            self.state = replace(self.state, verified=verified, problems=())
-            if recovered:
+    async def _accept(self, policy: CompiledPolicy, verified: float) -> PolicyState | None:
+        """Puts a policy in force; the state that it replaced, if it is not in force already."""
+        async with self._swapping:
+            old = self.state
+            if old.policy is None or old.policy.digest != policy.digest:
+                dressed = await self._dress(policy)
+                self.state = PolicyState(dressed, self._epoch(), verified)
                 self._on_load(self.state)
-            return False
-        self.state = PolicyState(policy, self._epoch(), verified)
-        self._on_load(self.state)
-        return True
+                return old
+            self.state = replace(old, verified=verified, problems=())
+            if old.problems:
+                self._on_load(self.state)
+            return None
 
     def _refuse(self, error: PolicyError) -> None:
         if error.problems != self.state.problems:
@@ -174,6 +204,11 @@ class PolicyKeeper:
     def _epoch(self) -> str:
         self._counter += 1
         return f"{self._boot}-{self._counter}"
+
+
+async def _step_by_step(steps: Iterator[None]) -> None:
+    for _ in steps:
+        await asyncio.sleep(0)
 
 
 @contextlib.contextmanager

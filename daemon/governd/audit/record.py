@@ -124,12 +124,12 @@ def policy_part(digest: str, bundle_version: int, epoch: str) -> str:
 def report_record(
     kind: str, *, time: float, caller: str, attestation: str, said: Mapping[str, object]
 ) -> bytes:
-    """The record of what a caller reported, without its line end.
+    """The record of what a caller reported, registered, approved or had filtered.
 
     Args:
-        kind: ``outcome`` or ``lease_use``.
-        time: When it was reported, in seconds since the epoch.
-        caller: SPIFFE ID of who reported it; only its word stands for the rest.
+        kind: ``outcome``, ``lease_use``, ``registration``, ``approval`` or ``filter``.
+        time: When it did so, in seconds since the epoch.
+        caller: SPIFFE ID of who did so; of what it reported, only its word stands for it.
         attestation: How that was established.
         said: What it said.
     """

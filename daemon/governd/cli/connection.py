@@ -28,7 +28,7 @@ from governd.cli import socket_path
 from governd.cli.failure import CANNOT_ASK, NO, USAGE, Failure
 
 _OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0))
-_WORKLOAD, _ADMIN = "a workload socket", "the admin socket"
+_WORKLOAD, ADMIN = "a workload socket", "the admin socket"
 _HINT = "name another with --socket, --admin-socket or their variables"
 
 
@@ -36,14 +36,14 @@ def evaluate(
     path: Path, request: policy_service_pb2.EvaluateRequest, timeout: float
 ) -> policy_service_pb2.EvaluateResponse:
     """Asks a question on a workload socket."""
-    with _channel(path, timeout, _WORKLOAD) as channel:
+    with channel_to(path, timeout, _WORKLOAD) as channel:
         return policy_service_pb2_grpc.PolicyServiceStub(channel).Evaluate(request, timeout=timeout)
 
 
 def whoami(path: Path, timeout: float) -> identity_service_pb2.WhoAmIResponse:
     """Asks on a workload socket who calls."""
     request = identity_service_pb2.WhoAmIRequest()
-    with _channel(path, timeout, _WORKLOAD) as channel:
+    with channel_to(path, timeout, _WORKLOAD) as channel:
         return identity_service_pb2_grpc.IdentityServiceStub(channel).WhoAmI(
             request, timeout=timeout
         )
@@ -53,21 +53,21 @@ def explain(
     path: Path, request: admin_service_pb2.ExplainRequest, timeout: float
 ) -> admin_service_pb2.ExplainResponse:
     """Asks on the admin socket why a question is answered as it is."""
-    with _channel(path, timeout, _ADMIN) as channel:
+    with channel_to(path, timeout, ADMIN) as channel:
         return admin_service_pb2_grpc.AdminServiceStub(channel).Explain(request, timeout=timeout)
 
 
 def status(path: Path, timeout: float) -> admin_service_pb2.StatusResponse:
     """Asks on the admin socket what governd is and holds."""
     request = admin_service_pb2.StatusRequest()
-    with _channel(path, timeout, _ADMIN) as channel:
+    with channel_to(path, timeout, ADMIN) as channel:
         return admin_service_pb2_grpc.AdminServiceStub(channel).Status(request, timeout=timeout)
 
 
 def callers(path: Path, timeout: float) -> admin_service_pb2.ListCallersResponse:
     """Asks on the admin socket who calls."""
     request = admin_service_pb2.ListCallersRequest()
-    with _channel(path, timeout, _ADMIN) as channel:
+    with channel_to(path, timeout, ADMIN) as channel:
         return admin_service_pb2_grpc.AdminServiceStub(channel).ListCallers(
             request, timeout=timeout
         )
@@ -76,12 +76,12 @@ def callers(path: Path, timeout: float) -> admin_service_pb2.ListCallersResponse
 def reload(path: Path, timeout: float) -> admin_service_pb2.ReloadResponse:
     """Has governd read its policy source now."""
     request = admin_service_pb2.ReloadRequest()
-    with _channel(path, timeout, _ADMIN) as channel:
+    with channel_to(path, timeout, ADMIN) as channel:
         return admin_service_pb2_grpc.AdminServiceStub(channel).Reload(request, timeout=timeout)
 
 
 @contextmanager
-def _channel(path: Path, timeout: float, wanted: str) -> Iterator[grpc.Channel]:
+def channel_to(path: Path, timeout: float, wanted: str) -> Iterator[grpc.Channel]:
     """A channel; within the block every failure of a call is a ``Failure``."""
     _check(path)
     with socket_path.reachable(path) as name:
@@ -110,7 +110,7 @@ def _check(path: Path) -> None:
 def _failure(error: grpc.Call, path: Path, timeout: float, wanted: str) -> Failure:
     """What a failed call means for the person who made it."""
     code, details = error.code(), error.details() or ""
-    reason = _reason(error)
+    reason = reason_of(error)
     if reason == "POLICY_INVALID":
         message = "the policy source was refused, the last good policy stays in force"
         return Failure(message, exit_code=NO, report=details.splitlines())
@@ -133,7 +133,7 @@ def _transport(code: grpc.StatusCode, details: str, path: Path, timeout: float, 
             return f"the call failed with {code.name}: {details or 'no message'}"
 
 
-def _reason(error: grpc.Call) -> str:
+def reason_of(error: grpc.Call) -> str:
     """The reason in governd's ErrorInfo; ``""`` where the error is not governd's own."""
     try:
         status = rpc_status.from_call(error)

@@ -114,6 +114,20 @@ class Limits(_Section):
     """Size of a call's metadata."""
 
 
+class Tools(_Section):
+    """What MCP servers may register."""
+
+    first_registration: Literal["accept", "quarantine"] = "accept"
+    """Whether a definition that was never seen before is taken as it is, or has to be
+    approved. What the policy source states in full is taken in any case."""
+    definitions: int = Field(4096, ge=1, le=8192)
+    """Definitions of one server, and entries of a list that is filtered."""
+    definition_bytes: int = Field(65_536, ge=256, le=1_048_576)
+    """Size of one definition."""
+    registration_bytes: int = Field(8_388_608, ge=1024, le=67_108_864)
+    """Size of all definitions of one server."""
+
+
 class Leases(_Section):
     """How long a caller may reuse an answer."""
 
@@ -174,6 +188,7 @@ class Config(_Section):
     decision_log: DecisionLog = Field(DecisionLog(), validate_default=True)
     limits: Limits = Limits()
     leases: Leases = Leases()
+    tools: Tools = Tools()
     metrics: Metrics = Metrics()
     log: Log = Log()
     drain: Drain = Drain()

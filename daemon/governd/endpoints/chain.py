@@ -26,8 +26,8 @@ from governd.application import call as calls
 from governd.application.call import Call
 from governd.endpoints import status
 from governd.errors import DrainingError, GoverndError, MessageTooLargeError, RequestError
+from governd.observability.log_keys import Key
 from governd.observability.metrics import Metrics
-from governd.observability.names import Key
 
 Answer = TypeVar("Answer")
 # gRPC's handlers are generic over messages that only the generated code knows.

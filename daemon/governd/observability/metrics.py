@@ -26,6 +26,7 @@ from governd.audit.report import Report
 from governd.observability import names
 from governd.observability.names import OTHER, Metric
 from governd.observability.plain import PlainCounter, PlainHistogram
+from governd.observability.tool_metrics import ToolMetrics
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -48,6 +49,7 @@ class Metrics:
         policy_last_success: Seconds since 1970.
         decision_log_failures: Writes and syncs that failed.
         epoch_followers: Give it a function.
+        tools: What is counted of tools.
         ready: 1 while the health service says SERVING.
     """
 
@@ -71,6 +73,7 @@ class Metrics:
         self._make_policy()
         self._gauge(names.BUILD_INFO).labels(version).set(1)
         self._make_reports()
+        self.tools = ToolMetrics(registry)
         self._unsafe_settings = self._gauge(names.UNSAFE_SETTINGS)
         self.ready = self._gauge(names.READY)
 

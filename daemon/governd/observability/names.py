@@ -1,17 +1,15 @@
-"""Every metric, label and log key, once.
+"""Every metric and label, once; log keys are in ``log_keys``.
 
-``docs/metrics.md`` is this module printed (``page``).
+``docs/metrics.md`` is both printed (``page``).
 
-Rules:
-    * The labels of a metric are constant, and the values of each label are bounded: no
-      SPIFFE ID, tool name, argument or decision id is ever a label.
-    * Data goes into log keys, never into the event's text.
+Rule: the labels of a metric are constant, and the values of each label are bounded. No
+SPIFFE ID, argument or decision id is ever a label, and a tool's name only where policy or
+a registration knows the tool.
 """
 
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
 
 from governd.audit.report import LATENCY_BOUNDS
 
@@ -156,6 +154,43 @@ EPOCH_FOLLOWERS = Metric(
     Kind.GAUGE,
     "WatchEpoch streams that are open: clients that may reuse leased answers.",
 )
+_KIND = "`tool`, `resource`, `resource_template` or `prompt`"
+TOOLS_REGISTERED = Metric(
+    "governd_tools_registered",
+    Kind.GAUGE,
+    "Definitions that MCP servers registered and that count under the policy in force. "
+    "Alert on quarantined ones: they are hidden and denied until somebody looks at them.",
+    {"kind": _KIND, "state": "`active` or `quarantined`"},
+)
+TOOL_REGISTRATIONS = Metric(
+    "governd_tool_registrations_total",
+    Kind.COUNTER,
+    "Registrations that MCP servers sent.",
+    {"result": "`taken`, `unchanged` or `refused`"},
+)
+FILTER_ENTRIES = Metric(
+    "governd_filter_entries_total",
+    Kind.COUNTER,
+    "Entries of lists that were filtered.",
+    {"kind": _KIND, "result": "`shown` or `hidden`"},
+)
+FILTER_DURATION = Metric(
+    "governd_filter_seconds",
+    Kind.HISTOGRAM,
+    "Time from a parsed list to its recorded answer.",
+    buckets=(*_LATENCY, 0.5),
+)
+TOOL_DECISIONS = Metric(
+    "governd_tool_decisions_total",
+    Kind.COUNTER,
+    "Decisions about calls of tools. Tools that neither policy nor a registration knows, odd "
+    "names, and all after the first 200 of a server and 1,000 in all count as `other`.",
+    {
+        "server": "the MCP server as the policy source names it, or `other`",
+        "tool": "the tool, or `other`",
+        "decision": "`allow` or `deny`",
+    },
+)
 UNSAFE_SETTINGS = Metric(
     "governd_unsafe_settings",
     Kind.GAUGE,
@@ -191,56 +226,12 @@ METRICS = (
     LEASE_USES,
     CLIENT_ANSWER_DURATION,
     EPOCH_FOLLOWERS,
+    TOOLS_REGISTERED,
+    TOOL_REGISTRATIONS,
+    FILTER_ENTRIES,
+    FILTER_DURATION,
+    TOOL_DECISIONS,
     UNSAFE_SETTINGS,
     BUILD_INFO,
     READY,
 )
-
-
-class Key(enum.StrEnum):
-    """Keys of log lines; the text beside each says what it holds."""
-
-    meaning: str
-
-    def __new__(cls, key: str, meaning: str) -> Self:
-        """Keeps the meaning beside the key."""
-        member = str.__new__(cls, key)
-        member._value_ = key
-        member.meaning = meaning
-        return member
-
-    TIMESTAMP = "timestamp", "When, RFC 3339 in UTC with microseconds."
-    LEVEL = "level", "`debug`, `info`, `warning`, `error` or `critical`."
-    EVENT = "event", "What happened, a constant text."
-    LOGGER = "logger", "Which part of governd, or which library, says so."
-    EXCEPTION = "exception", "Traceback of a fault."
-    TRACE_ID = "trace_id", "The caller's trace (W3C trace context), where it sent one."
-    SPAN_ID = "span_id", "The caller's span in that trace."
-    CALLER = "caller", "SPIFFE ID of the caller, or `operator` on the admin socket."
-    DECISION_ID = "decision_id", "The decision, as in its answer and in the decision log."
-    METHOD = "method", "Full gRPC method."
-    LISTENER = "listener", "Name of the listener."
-    SOCKET = "socket", "Path of a socket."
-    REASON = "reason", "ErrorReason of a refusal."
-    ERROR = "error", "What went wrong, in words."
-    ACTION = "action", "The action asked about."
-    RESOURCE = "resource", "The resource asked about, `<type>:<id>`."
-    DECISION = "decision", "`allow` or `deny`."
-    REASONS = "reasons", "Ids of the policies that determined a decision."
-    EPOCH = "epoch", "Epoch of the policy in force."
-    READY = "ready", "Whether questions are answered from a policy."
-    PORT = "port", "TCP port of the metrics endpoint."
-    SUBJECT = "subject", "SPIFFE ID of the subject, where it is not the caller."
-    CODE = "code", "DecisionCode of a decision."
-    DIGEST = "digest", "Digest of a policy source."
-    POLICIES = "policies", "How many policies, or which."
-    FILE = "file", "File of a mistake, within the policy source or of the configuration."
-    LINE = "line", "Line of a mistake."
-    SETTING = "setting", "Name of a setting."
-    VERSION = "version", "governd's version."
-    PID = "pid", "Process id."
-    EXIT = "exit", "How a process ended: exit code, or the signal's name."
-    DELAY_SECONDS = "delay_seconds", "How long until the next attempt."
-    SECONDS = "seconds", "How long something took."
-    LISTENERS = "listeners", "How many listeners."
-    CALLS = "calls", "How many calls."

@@ -5,6 +5,7 @@ from governd.application.operate import CallerUsage, Component, Operator
 from governd.identity import SpiffeId
 from governd.policy.analysis import Explanation
 from governd.services import convert
+from governd.services.admin_tools import AdminTools
 from governd.services.context import Context
 
 _EFFECTS = {
@@ -16,9 +17,10 @@ _EFFECTS = {
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     """governd.v1.AdminService."""
 
-    def __init__(self, operator: Operator, parse: convert.Parse) -> None:
-        """Takes the use case and what reads arguments."""
+    def __init__(self, operator: Operator, tools: AdminTools, parse: convert.Parse) -> None:
+        """Takes the use case, what answers about tools, and what reads arguments."""
         self._operator = operator
+        self._tools = tools
         self._parse = parse
 
     async def Status(  # noqa: N802
@@ -80,6 +82,30 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         return admin_service_pb2.ListCallersResponse(
             callers=[_caller(usage) for usage in self._operator.callers()]
         )
+
+    async def ListTools(  # noqa: N802
+        self,
+        request: admin_service_pb2.ListToolsRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.ListToolsResponse:
+        """What MCP servers offer."""
+        return await self._tools.list(request)
+
+    async def GetTool(  # noqa: N802
+        self,
+        request: admin_service_pb2.GetToolRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.GetToolResponse:
+        """One definition with its text."""
+        return self._tools.get(request)
+
+    async def ApproveTool(  # noqa: N802
+        self,
+        request: admin_service_pb2.ApproveToolRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.ApproveToolResponse:
+        """Pins a definition, and ends its quarantine."""
+        return await self._tools.approve(request)
 
 
 def _component(value: Component) -> admin_service_pb2.ComponentStatus:

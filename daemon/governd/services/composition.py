@@ -2,17 +2,23 @@
 
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from governd._proto.governd.v1 import (
     admin_service_pb2_grpc,
     identity_service_pb2_grpc,
     policy_service_pb2_grpc,
+    tool_service_pb2_grpc,
 )
 from governd.adapters.decision_report import DecisionReport
+from governd.adapters.tool_report import ToolReport
 from governd.application.evaluate import Evaluator
+from governd.application.filter_tools import ToolFilter
+from governd.application.keep_tools import ToolKeeper
+from governd.application.list_tools import ToolList
 from governd.application.operate import Operator
+from governd.application.registrations import Registrations
 from governd.application.report import Reporter
 from governd.application.sync_policy import PolicyKeeper
 from governd.application.watch_epoch import EpochFeed
@@ -23,12 +29,16 @@ from governd.endpoints.methods import Register
 from governd.observability import logs
 from governd.observability.metrics import Metrics
 from governd.policy.arguments import ArgumentLimits, parse_arguments
+from governd.policy.definitions import DefinitionLimits
 from governd.services.admin_service import AdminServicer
+from governd.services.admin_tools import AdminTools
 from governd.services.answers import Answers
 from governd.services.convert import Parse
 from governd.services.identity_service import IdentityServicer
 from governd.services.policy_service import PolicyServicer, UseCases
 from governd.services.questions import Questions
+from governd.services.registrations import RegistrationLimits
+from governd.services.tool_service import ToolServicer, ToolUseCases
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +48,44 @@ class Parts:
     Attributes:
         config: Limits and leases.
         keeper: Holds the policy in force.
+        registrations: What MCP servers registered beside it.
         epochs: Tells of its changes.
         records: Where decisions and reports are put on record.
         metrics: Count them.
+        tool_report: Tells of registrations.
         operator: The use case behind the admin socket.
     """
 
     config: Config
     keeper: PolicyKeeper
+    registrations: Registrations
     epochs: EpochFeed
     records: DecisionLog
     metrics: Metrics
+    tool_report: ToolReport
     operator: Operator
 
 
-def workload_services(parts: Parts) -> Iterator[Register]:
-    """The services on every workload listener."""
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What listeners serve.
+
+    Attributes:
+        workload: On every workload listener.
+        admin: On the operator's.
+    """
+
+    workload: Sequence[Register]
+    admin: Register
+
+
+def services(parts: Parts) -> Services:
+    """The services."""
+    keeper = _tool_keeper(parts)
+    return Services([*_workload(parts, keeper)], _admin(parts, keeper))
+
+
+def _workload(parts: Parts, tool_keeper: ToolKeeper) -> Iterator[Register]:
     policy = PolicyServicer(
         UseCases(_evaluator(parts), parts.epochs, _reporter(parts)),
         Questions(_argument_parser(parts.config)),
@@ -61,15 +93,20 @@ def workload_services(parts: Parts) -> Iterator[Register]:
         batch_size=parts.config.limits.batch_size,
     )
     identity = IdentityServicer(parts.operator.tenant_of)
+    tools = ToolServicer(
+        ToolUseCases(tool_keeper, _tool_filter(parts), parts.tool_report),
+        _registration_limits(parts.config),
+    )
     yield functools.partial(policy_service_pb2_grpc.add_PolicyServiceServicer_to_server, policy)
     yield functools.partial(
         identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, identity
     )
+    yield functools.partial(tool_service_pb2_grpc.add_ToolServiceServicer_to_server, tools)
 
 
-def admin_service(parts: Parts) -> Register:
-    """The operator's service."""
-    admin = AdminServicer(parts.operator, _argument_parser(parts.config))
+def _admin(parts: Parts, tool_keeper: ToolKeeper) -> Register:
+    tools = AdminTools(ToolList(parts.keeper, parts.registrations), tool_keeper)
+    admin = AdminServicer(parts.operator, tools, _argument_parser(parts.config))
     return functools.partial(admin_service_pb2_grpc.add_AdminServiceServicer_to_server, admin)
 
 
@@ -88,6 +125,37 @@ def _evaluator(parts: Parts) -> Evaluator:
 
 def _reporter(parts: Parts) -> Reporter:
     return Reporter(parts.records, parts.metrics, wall_clock=time.time)
+
+
+def _tool_keeper(parts: Parts) -> ToolKeeper:
+    return ToolKeeper(
+        parts.keeper,
+        parts.registrations,
+        parts.records,
+        parts.tool_report,
+        accept_first=parts.config.tools.first_registration == "accept",
+        clock=time.monotonic,
+        wall_clock=time.time,
+    )
+
+
+def _tool_filter(parts: Parts) -> ToolFilter:
+    config = parts.config
+    return ToolFilter(
+        parts.keeper,
+        parts.records,
+        parts.tool_report,
+        clock=time.monotonic,
+        wall_clock=time.time,
+        max_lease_seconds=config.leases.max_seconds,
+        unsafe_answer_without_log=config.decision_log.unsafe_answer_without_log,
+    )
+
+
+def _registration_limits(config: Config) -> RegistrationLimits:
+    tools = config.tools
+    each = DefinitionLimits(max_bytes=tools.definition_bytes)
+    return RegistrationLimits(tools.definitions, tools.registration_bytes, each)
 
 
 def _argument_parser(config: Config) -> Parse:

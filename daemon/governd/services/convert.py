@@ -9,6 +9,7 @@ from governd._proto.governd.v1 import (
     admin_service_pb2,
     identity_service_pb2,
     policy_service_pb2,
+    tool_service_pb2,
     types_pb2,
 )
 from governd.errors import Problem, RequestError
@@ -38,14 +39,14 @@ def question(
     Raises:
         RequestError: A field is missing or malformed.
     """
-    subject = _subject(request, caller)
+    about = subject(request, caller)
     resource = request.resource
     return Question(
-        subject=subject,
+        subject=about,
         action=parse_name(request.action.name, field="action.name"),
         resource=parse_resource(resource.type, resource.id),
         arguments=parse(request.context.arguments_json),
-        asserted_by=None if subject == caller else caller,
+        asserted_by=None if about == caller else caller,
     )
 
 
@@ -64,7 +65,15 @@ def filled(
     return filled
 
 
-def _subject(request: policy_service_pb2.EvaluateRequest, caller: SpiffeId) -> SpiffeId:
+def subject(
+    request: policy_service_pb2.EvaluateRequest | tool_service_pb2.FilterToolsRequest,
+    caller: SpiffeId,
+) -> SpiffeId:
+    """Who a request is about: the caller, unless it names another.
+
+    Raises:
+        RequestError: The name is malformed.
+    """
     if not request.HasField("subject"):
         return caller
     if request.subject.type not in {"", "agent"}:
@@ -79,6 +88,7 @@ def decision(value: Decision) -> types_pb2.Evaluation:
         decision=value.allowed,
         code=types_pb2.DecisionCode.ValueType(value.code.value),
         reasons=value.reasons,
+        hidden=value.hidden,
     )
     for obligation in value.obligations:
         message.obligations.add(

@@ -1,12 +1,15 @@
 """The newest good policy is in force; a bad source keeps the last good one, ageing."""
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
 from governd.application.sync_policy import PolicyKeeper, PolicyState
 from governd.errors import CompilerError, PolicyError, Problem
 from governd.policy.compiled import CompiledPolicy
+from governd.policy.entities import Uid
+from governd.policy.offered import Offered
 from tests.fakes.policy_compiler import FakePolicyCompiler
 from tests.fakes.policy_source import FakePolicySource
 from tests.policies import PERMIT_ALL, WRITER, ask, source_files
@@ -324,3 +327,169 @@ async def test_watching_finds_a_change(source: FakePolicySource) -> None:
     await asyncio.wait_for(loaded.wait(), timeout=5)
     watching.cancel()
     assert keeper.state.policy
+
+
+class Wardrobe:
+    """Dresses policies, each time another, when ``open`` of that time is set."""
+
+    def __init__(self) -> None:
+        self.dressed: list[CompiledPolicy] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.asked = asyncio.Event()
+        self.fault: Exception | None = None
+
+    async def dress(self, policy: CompiledPolicy) -> CompiledPolicy:
+        self.asked.set()
+        await self.open.wait()
+        if self.fault is not None:
+            raise self.fault
+        self.dressed.append(policy.offering(Offered(digests={Uid("Tool", "git/x"): "d"})))
+        return self.dressed[-1]
+
+
+class ToldCompiler(FakePolicyCompiler):
+    """A compiler that tells when it is done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done = asyncio.Event()
+
+    async def compile(self, files: Mapping[str, bytes]) -> CompiledPolicy:
+        policy = await super().compile(files)
+        self.done.set()
+        return policy
+
+
+class Dressed:
+    """A keeper that dresses its policies."""
+
+    def __init__(self, source: FakePolicySource) -> None:
+        self.now = 100.0
+        self.compiler = ToldCompiler()
+        self.wardrobe = Wardrobe()
+        self.loaded: list[PolicyState] = []
+        self.redressed: list[PolicyState] = []
+        self.keeper = PolicyKeeper(
+            source,
+            self.compiler,
+            clock=lambda: self.now,
+            on_load=self.loaded.append,
+            on_redress=self.redressed.append,
+            dress=self.wardrobe.dress,
+        )
+
+    @property
+    def state(self) -> PolicyState:
+        return self.keeper.state
+
+
+@pytest.fixture
+async def dressed(source: FakePolicySource) -> Dressed:
+    dressed = Dressed(source)
+    await dressed.keeper.check()
+    return dressed
+
+
+async def test_no_policy_is_in_force_undressed(dressed: Dressed, source: FakePolicySource) -> None:
+    assert dressed.state.policy is dressed.wardrobe.dressed[0]
+    dressed.wardrobe.open.clear()
+    dressed.wardrobe.asked.clear()
+    source.put(TEST, b"")
+    swap = asyncio.create_task(dressed.keeper.reload())
+    await dressed.wardrobe.asked.wait()
+    assert dressed.state.policy is dressed.wardrobe.dressed[0], "the old one decides meanwhile"
+    dressed.wardrobe.open.set()
+    assert await swap
+    assert dressed.state.policy is dressed.wardrobe.dressed[1]
+
+
+async def test_dressing_anew_is_a_new_epoch_and_no_word_of_the_source(dressed: Dressed) -> None:
+    before = dressed.state
+    assert before.policy
+    dressed.now += 7
+    await dressed.keeper.redress()
+    after = dressed.state
+    assert after.policy is dressed.wardrobe.dressed[1]
+    assert after.epoch != before.epoch
+    assert (after.verified, after.problems) == (before.verified, before.problems)
+    assert after.policy.digest == before.policy.digest
+    assert (dressed.redressed, len(dressed.loaded)) == ([after], 1)
+
+
+async def test_a_source_that_was_refused_stays_so_when_the_policy_is_dressed_anew(
+    dressed: Dressed, source: FakePolicySource
+) -> None:
+    source.put(TEST, b"permit (oops);")
+    await dressed.keeper.check()
+    await dressed.keeper.redress()
+    assert dressed.state.problems
+    assert dressed.state.policy is dressed.wardrobe.dressed[1]
+
+
+async def test_a_source_that_is_the_same_does_not_undress_the_policy(
+    dressed: Dressed, source: FakePolicySource
+) -> None:
+    await dressed.keeper.redress()
+    before = dressed.state
+    source.put("README.md", b"not read")
+    assert await dressed.keeper.reload() is False
+    assert dressed.state.policy is before.policy
+    assert dressed.state.epoch == before.epoch
+
+
+async def test_a_swap_while_the_policy_is_dressed_anew_waits_for_it(
+    dressed: Dressed, source: FakePolicySource
+) -> None:
+    """Otherwise what was dressed of the old policy would take the new one's place."""
+    slow = dressed.wardrobe.open = asyncio.Event()
+    dressed.wardrobe.asked.clear()
+    redress = asyncio.create_task(dressed.keeper.redress())
+    await dressed.wardrobe.asked.wait()
+    dressed.wardrobe.open = asyncio.Event()
+    dressed.wardrobe.open.set()
+    source.put(TEST, b"")
+    dressed.compiler.done.clear()
+    swap = asyncio.create_task(dressed.keeper.reload())
+    await dressed.compiler.done.wait()
+    for _ in range(10):  # steps of the loop, in which it could go on
+        await asyncio.sleep(0)
+    assert not swap.done()
+    slow.set()
+    await asyncio.gather(redress, swap)
+    assert dressed.state.policy is dressed.wardrobe.dressed[2]
+    assert "all" not in dressed.state.policy.policies, "the new source is in force"
+
+
+async def test_an_old_dress_forgets_what_was_asked_and_shares_what_was_parsed(
+    dressed: Dressed,
+) -> None:
+    old = dressed.state.policy
+    assert old
+    for number in range(50):
+        assert ask(old, f"{WRITER}-{number}").allowed
+    await dressed.keeper.redress()
+    new = dressed.state.policy
+    assert new
+    assert len(old.asked) == 0
+    assert new.handles is old.handles
+    assert len(new.handles.made) > 0
+    assert ask(old).allowed
+
+
+async def test_without_a_policy_there_is_nothing_to_dress(source: FakePolicySource) -> None:
+    dressed = Dressed(source)
+    epoch = dressed.state.epoch
+    await dressed.keeper.redress()
+    assert (dressed.state.epoch, dressed.wardrobe.dressed) == (epoch, [])
+
+
+async def test_a_policy_that_cannot_be_dressed_is_refused_and_the_last_good_one_stays(
+    dressed: Dressed, source: FakePolicySource
+) -> None:
+    before = dressed.state
+    dressed.wardrobe.fault = KeyError("x")
+    source.put(TEST, b"")
+    await dressed.keeper.check()
+    assert (dressed.state.policy, dressed.state.epoch) == (before.policy, before.epoch)
+    assert "KeyError" in dressed.state.problems[0].message

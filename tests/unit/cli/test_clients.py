@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-CLIENTS = ["whoami", "evaluate", "explain", "status", "caller", "policy_reload", "healthcheck"]
+CLIENTS = [
+    *("whoami", "evaluate", "explain", "status", "caller", "policy_reload", "healthcheck"),
+    *("tool_list", "tool_show", "tool_diff", "tool_approve"),
+]
 INSIDE = ("app", "application", "endpoints", "adapters", "services", "policy", "audit", "config")
 
 

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from governd.observability import logs, names, page
-from governd.observability.names import Key, Kind
+from governd.observability.log_keys import Key
+from governd.observability.names import Kind
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
 
@@ -27,18 +28,23 @@ def test_metric_names_follow_the_conventions() -> None:
         assert metric.help.endswith(".")
 
 
-def test_no_label_names_a_caller_a_tool_or_an_argument() -> None:
+def test_no_label_names_a_caller_or_an_argument() -> None:
     labels = {label for metric in names.METRICS for label in metric.labels}
     assert labels == {
         "action_class",
         "code",
         "decision",
         "grpc_code",
+        "kind",
         "method",
         "outcome",
         "path",
         "reason",
+        "result",
+        "server",
         "setting",
+        "state",
+        "tool",
         "version",
     }
 

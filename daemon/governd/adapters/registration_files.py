@@ -1,0 +1,247 @@
+"""What MCP servers registered, one file a server, in a directory.
+
+A file is written under another name, synced, and renamed: it is there as a whole or not at
+all, whenever the machine stops. What cannot be read back is never passed over, because
+whatever it pinned would count as new then. For the same reason an index names all files:
+one that is gone is noticed.
+
+Promises:
+    * Only what belongs to this user, and what nobody else can write, is read. What is
+      written is for this user alone.
+    * A file has the name that belongs to what is in it: none stands in for another's.
+    * The index names a file only once that is there, so that no crash, at whatever moment,
+      looks like a loss. What it does not name yet, the next start adds.
+"""
+
+import asyncio
+import contextlib
+import errno
+import functools
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from governd.errors import RegistrationsError
+from governd.policy.registration import Registration, read_registration, write_registration
+
+INDEX = "index"
+_SUFFIX = ".json"
+_UNFINISHED = ".tmp"
+_LISTED = re.compile(r"[0-9a-f]{64}\.json")
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER_MODE = 0o700
+_MODE = 0o600
+_WRITABLE = stat.S_IWGRP | stat.S_IWOTH
+_HELP = (
+    f"restore it, or remove it and its line in {INDEX!r} beside it: what it pinned is then "
+    "accepted anew as servers register it"
+)
+_INDEX_HELP = "restore it, or remove it: it is made anew of the files that are there"
+
+
+class PreparedFile:
+    """A registration in a file that has not its name yet."""
+
+    def __init__(self, commit: Callable[[], None], abandon: Callable[[], None]) -> None:
+        """Takes what gives it its name, and what removes it."""
+        self._commit = commit
+        self._abandon = abandon
+
+    async def commit(self) -> None:
+        """Keeps it in place of the same server's before.
+
+        Raises:
+            RegistrationsError: It is not certain to outlive a restart.
+        """
+        await asyncio.to_thread(self._commit)
+
+    async def abandon(self) -> None:
+        """Removes it; what stays all the same is removed at the next start."""
+        with contextlib.suppress(RegistrationsError):
+            await asyncio.to_thread(self._abandon)
+
+
+class RegistrationFiles:
+    """The registration store port over files. One at a time may use a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        """Takes the directory; it is made when the first file is written."""
+        self._directory = directory
+
+    def load(self) -> list[Registration]:
+        """All that is kept; what a crash left half-written is removed.
+
+        Raises:
+            RegistrationsError: The directory or a file cannot be read, is not what was
+                written, could have been written by others, or is gone.
+        """
+        if not os.path.lexists(self._directory):
+            return []
+        try:
+            with self._opened() as folder:
+                return self._load(folder)
+        except OSError as error:
+            raise _failure(self._directory, error) from error
+
+    async def prepare(self, registration: Registration) -> PreparedFile:
+        """Writes a registration beside the same server's before.
+
+        Raises:
+            RegistrationsError: It cannot be written.
+        """
+        name, content = _name(registration), write_registration(registration)
+        await asyncio.to_thread(self._prepare, name, content)
+        commit = functools.partial(self._commit, name)
+        return PreparedFile(commit, functools.partial(self._abandon, name))
+
+    def _load(self, folder: int) -> list[Registration]:
+        found = sorted(os.listdir(folder))
+        for name in found:
+            if name.endswith(_UNFINISHED):
+                _remove(folder, name)
+        kept, listed = [name for name in found if name.endswith(_SUFFIX)], self._listed(folder)
+        for name in sorted(listed.difference(kept)):
+            raise _failure(self._directory / name, ValueError("is gone"))
+        registrations = [self._read(folder, name) for name in kept]
+        if listed != set(kept):
+            # A full disk is no reason not to start: there is another time for this.
+            with contextlib.suppress(OSError):
+                _replace(folder, INDEX, _index(kept))
+        return registrations
+
+    def _read(self, folder: int, name: str) -> Registration:
+        path = self._directory / name
+        try:
+            registration = read_registration(_content(folder, name))
+        except (OSError, ValueError) as error:
+            raise _failure(path, error) from error
+        if name != _name(registration):
+            raise _failure(path, ValueError("has another registration's name"))
+        return registration
+
+    def _listed(self, folder: int) -> set[str]:
+        """The files that the index names; none where there is no index yet."""
+        try:
+            names = _content(folder, INDEX).decode().splitlines()
+        except FileNotFoundError:
+            return set()
+        except (OSError, ValueError) as error:
+            raise _failure(self._directory / INDEX, error, _INDEX_HELP) from error
+        for name in names:
+            if not _LISTED.fullmatch(name):
+                wrong = ValueError("has a line that is no file's name")
+                raise _failure(self._directory / INDEX, wrong, _INDEX_HELP)
+        return set(names)
+
+    def _prepare(self, name: str, content: bytes) -> None:
+        with self._writing():
+            self._make()
+            with self._opened() as folder:
+                _write(folder, name + _UNFINISHED, content)
+
+    def _commit(self, name: str) -> None:
+        with self._writing(), self._opened() as folder:
+            _rename(folder, name)
+            listed = self._listed(folder)
+            if name not in listed:
+                _replace(folder, INDEX, _index({*listed, name}))
+
+    def _abandon(self, name: str) -> None:
+        with self._writing(), self._opened() as folder:
+            _remove(folder, name + _UNFINISHED)
+
+    def _make(self) -> None:
+        try:
+            self._directory.mkdir(mode=_FOLDER_MODE)
+        except FileExistsError:
+            return
+        above = os.open(self._directory.parent, _FOLDER)
+        try:
+            os.fsync(above)
+        finally:
+            os.close(above)
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        folder = os.open(self._directory, _FOLDER)
+        try:
+            _check(os.fstat(folder), stat.S_ISDIR)
+            yield folder
+        finally:
+            os.close(folder)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            message = f"{self._directory}: cannot be written: {error.strerror or error}"
+            raise RegistrationsError(message) from error
+
+
+def _failure(path: Path, error: OSError | ValueError, help_: str = _HELP) -> RegistrationsError:
+    said = error.strerror if isinstance(error, OSError) else error
+    return RegistrationsError(f"{path}: {said or 'unknown error'}; {help_}")
+
+
+def _content(folder: int, name: str) -> bytes:
+    with os.fdopen(os.open(name, _READ, dir_fd=folder), "rb") as file:
+        _check(os.fstat(file.fileno()), stat.S_ISREG)
+        return file.read()
+
+
+def _index(names: Iterable[str]) -> bytes:
+    return "".join(f"{name}\n" for name in sorted(names)).encode()
+
+
+def _replace(folder: int, name: str, content: bytes) -> None:
+    _write(folder, name + _UNFINISHED, content)
+    _rename(folder, name)
+
+
+def _write(folder: int, name: str, content: bytes) -> None:
+    _remove(folder, name)
+    try:
+        with os.fdopen(os.open(name, _WRITE, _MODE, dir_fd=folder), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=folder)
+        raise
+
+
+def _rename(folder: int, name: str) -> None:
+    """Gives what was written its name."""
+    try:
+        os.rename(name + _UNFINISHED, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(name + _UNFINISHED, dir_fd=folder)
+        raise
+    os.fsync(folder)
+
+
+def _remove(folder: int, name: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=folder)
+
+
+def _check(facts: os.stat_result, is_kind: Callable[[int], bool]) -> None:
+    if not is_kind(facts.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    if facts.st_uid != os.geteuid() or facts.st_mode & _WRITABLE:
+        raise OSError(errno.EPERM, "somebody else owns it, or can write to it")
+
+
+def _name(registration: Registration) -> str:
+    """A name of fixed length that no other registration has."""
+    text = f"{registration.spiffe_id}\n{registration.server}"
+    return hashlib.sha256(text.encode()).hexdigest() + _SUFFIX
