@@ -9,20 +9,32 @@ themselves. Everything not named in ``__all__`` of a module is private to this p
 from governd_client.aio import AsyncClient
 from governd_client.client import Client
 from governd_client.decision import Decision, DecisionCode, Obligation, Policy, Shadow
+from governd_client.definitions import (
+    Definition,
+    Kind,
+    Quarantined,
+    QuarantineReason,
+    RegistrationResult,
+)
 from governd_client.errors import (
     ArgumentsInvalidError,
     CallerUnknownError,
     DeadlineExceededError,
+    DefinitionInvalidError,
     DeniedError,
     GoverndError,
     InternalError,
     InvalidRequestError,
     LimitExceededError,
     MalformedAnswerError,
+    RegistrationTooLargeError,
+    ServerNotAllowedError,
+    ServerUnknownError,
     SubjectNotAllowedError,
     TargetError,
     UnavailableError,
 )
+from governd_client.filtering import Filtered, ListPhase
 from governd_client.identity import Identity
 from governd_client.outcomes import Outcome
 from governd_client.question import Question, Resource, Semantic
@@ -36,19 +48,30 @@ __all__ = [
     "DeadlineExceededError",
     "Decision",
     "DecisionCode",
+    "Definition",
+    "DefinitionInvalidError",
     "DeniedError",
+    "Filtered",
     "GoverndError",
     "Identity",
     "InternalError",
     "InvalidRequestError",
+    "Kind",
     "LimitExceededError",
+    "ListPhase",
     "MalformedAnswerError",
     "Obligation",
     "Outcome",
     "Policy",
+    "QuarantineReason",
+    "Quarantined",
     "Question",
+    "RegistrationResult",
+    "RegistrationTooLargeError",
     "Resource",
     "Semantic",
+    "ServerNotAllowedError",
+    "ServerUnknownError",
     "Shadow",
     "Stats",
     "SubjectNotAllowedError",

@@ -32,9 +32,10 @@ from governd_client.task_stream import TaskStream
 from governd_client.tasks import AsyncBackground
 from governd_client.telling import Telling
 from governd_client.terms import DEFAULT_TIMEOUT_SECONDS, Terms, require_end, rest_of
+from governd_client.tool_calls import AsyncToolCalls
 
 
-class AsyncClient(Telling):
+class AsyncClient(AsyncToolCalls, Telling):
     """Asks governd. Whatever goes wrong raises a ``GoverndError``: never an allow."""
 
     def __init__(

@@ -8,13 +8,17 @@ variable ``GOVERND_SOCKET``, else ``/governd/governd.sock``.
 """
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, NotRequired, Protocol, Self, TypedDict, TypeVar
 
 from google.protobuf.message import Message
 
-from governd_client._proto.governd.v1 import identity_service_pb2, policy_service_pb2
+from governd_client._proto.governd.v1 import (
+    identity_service_pb2,
+    policy_service_pb2,
+    tool_service_pb2,
+)
 from governd_client.errors import TargetError
 
 ENVIRONMENT: Final = "GOVERND_SOCKET"
@@ -85,6 +89,16 @@ WHO_AM_I: Final = Method(
     identity_service_pb2.WhoAmIRequest,
     identity_service_pb2.WhoAmIResponse,
 )
+FILTER_TOOLS: Final = Method(
+    "/governd.v1.ToolService/FilterTools",
+    tool_service_pb2.FilterToolsRequest,
+    tool_service_pb2.FilterToolsResponse,
+)
+REGISTER_TOOLS: Final = Method(
+    "/governd.v1.ToolService/RegisterTools",
+    tool_service_pb2.RegisterToolsRequest,
+    tool_service_pb2.RegisterToolsResponse,
+)
 
 
 class Stream(Protocol[A_co]):
@@ -106,6 +120,9 @@ class Port(Protocol):
     def call(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
         """Makes one call."""
 
+    def send(self, method: Method[Q, A], requests: Sequence[Q], terms: CallTerms) -> A:
+        """Makes one call whose request is a stream: all of them, then the one answer."""
+
     def stream(self, method: Method[Q, A], requests: Iterator[Q]) -> Stream[A]:
         """Begins a streaming call: it fails where governd is away, and has no deadline.
 
@@ -121,6 +138,9 @@ class AsyncPort(Protocol):
 
     async def call(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
         """Makes one call."""
+
+    async def send(self, method: Method[Q, A], requests: Sequence[Q], terms: CallTerms) -> A:
+        """Makes one call whose request is a stream: all of them, then the one answer."""
 
     def stream(self, method: Method[Q, A], requests: AsyncIterator[Q]) -> AsyncGenerator[A, None]:
         """A streaming call: it fails where governd is away, and has no deadline.

@@ -37,6 +37,7 @@ class DecisionCode(enum.Enum):
     NO_POLICY = "NO_POLICY"
     POLICY_STALE = "POLICY_STALE"
     LOG_UNAVAILABLE = "LOG_UNAVAILABLE"
+    QUARANTINED = "QUARANTINED"
 
     OBLIGATION_UNSUPPORTED = "OBLIGATION_UNSUPPORTED"
     """This client's: a permit with an obligation that the caller cannot perform."""
@@ -105,6 +106,8 @@ class Decision:
         obligations: What must be done along with the permit.
         policy: Which policy decided.
         shadow: What shadow policies would have changed, ``None`` for nothing.
+        hidden: With a deny: lists hide what it is about, so that whoever enforces it answers
+            as for something that does not exist.
         error: In a batch, why the question could not be asked; ``None`` otherwise.
         leased: Whether nobody was asked: this is an earlier answer to the same question,
             which governd gave for reuse and which still holds.
@@ -116,6 +119,7 @@ class Decision:
     obligations: tuple[Obligation, ...] = ()
     policy: Policy = Policy("", 0, "", timedelta())
     shadow: Shadow | None = None
+    hidden: bool = False
     error: GoverndError | None = field(default=None, compare=False)
     leased: bool = field(default=False, compare=False)
 
@@ -152,17 +156,41 @@ class Decision:
         """
         if answer.HasField("error"):
             return cls("", DecisionCode.NOT_ASKED, error=from_status(answer.error))
-        if not _DECISION_ID.fullmatch(answer.decision_id):
-            message = "the answer has no valid decision id"
-            raise MalformedAnswerError(message)
         return cls(
-            decision_id=answer.decision_id,
+            decision_id=decision_id_of(answer.decision_id),
             code=_code(answer, supported),
             reasons=tuple(answer.reasons),
             obligations=tuple(_obligation(each) for each in answer.obligations),
-            policy=_policy(answer.policy),
+            policy=policy_of(answer.policy),
             shadow=_shadow(answer),
+            hidden=answer.hidden and not answer.decision,
         )
+
+
+def decision_id_of(text: str) -> str:
+    """The id of an answer.
+
+    Raises:
+        MalformedAnswerError: It is none.
+    """
+    if not _DECISION_ID.fullmatch(text):
+        message = "the answer has no valid decision id"
+        raise MalformedAnswerError(message)
+    return text
+
+
+def policy_of(info: types_pb2.PolicyInfo) -> Policy:
+    """Reads which policy decided.
+
+    Raises:
+        MalformedAnswerError: Its age is out of range.
+    """
+    try:
+        age = info.age.ToTimedelta()
+    except (OverflowError, ValueError) as error:
+        message = "the answer's policy age is out of range"
+        raise MalformedAnswerError(message) from error
+    return Policy(info.digest, info.bundle_version, info.epoch, age)
 
 
 def _code(answer: types_pb2.Evaluation, supported: Collection[str]) -> DecisionCode:
@@ -181,15 +209,6 @@ def _code(answer: types_pb2.Evaluation, supported: Collection[str]) -> DecisionC
 
 def _obligation(each: types_pb2.Obligation) -> Obligation:
     return Obligation(each.type, each.policy_id, MappingProxyType(dict(each.properties)))
-
-
-def _policy(info: types_pb2.PolicyInfo) -> Policy:
-    try:
-        age = info.age.ToTimedelta()
-    except (OverflowError, ValueError) as error:
-        message = "the answer's policy age is out of range"
-        raise MalformedAnswerError(message) from error
-    return Policy(info.digest, info.bundle_version, info.epoch, age)
 
 
 def _shadow(answer: types_pb2.Evaluation) -> Shadow | None:

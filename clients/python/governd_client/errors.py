@@ -75,12 +75,28 @@ class ArgumentsInvalidError(InvalidRequestError):
     """The arguments of the call break one of the rules for arguments."""
 
 
+class DefinitionInvalidError(InvalidRequestError):
+    """A definition breaks one of its rules; nothing of the registration was taken."""
+
+
 class SubjectNotAllowedError(GoverndError):
     """This workload may not ask about that subject."""
 
 
 class LimitExceededError(GoverndError):
     """A limit of this workload is used up; see ``retry_after``."""
+
+
+class RegistrationTooLargeError(LimitExceededError):
+    """A registration has more definitions or bytes than governd takes. Retrying is no help."""
+
+
+class ServerUnknownError(GoverndError):
+    """The policy declares no such MCP server; it may with its next change."""
+
+
+class ServerNotAllowedError(GoverndError):
+    """This workload is not the MCP server that it names."""
 
 
 class InternalError(GoverndError):
@@ -116,6 +132,10 @@ _BY_REASON: Final[Mapping[str, type[GoverndError]]] = {
     "RATE_LIMITED": LimitExceededError,
     "CONCURRENCY_LIMITED": LimitExceededError,
     "STREAMS_LIMITED": LimitExceededError,
+    "SERVER_UNKNOWN": ServerUnknownError,
+    "SERVER_NOT_ALLOWED": ServerNotAllowedError,
+    "DEFINITION_INVALID": DefinitionInvalidError,
+    "REGISTRATION_TOO_LARGE": RegistrationTooLargeError,
     "DRAINING": UnavailableError,
     "LOG_UNAVAILABLE": UnavailableError,
     "INTERNAL": InternalError,

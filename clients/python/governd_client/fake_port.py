@@ -1,17 +1,23 @@
 """What stands between a client and ``testing.FakeGovernd``: ports, and a gRPC servicer."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 import grpc
 from google.rpc import status_pb2
 
-from governd_client._proto.governd.v1 import identity_service_pb2_grpc, policy_service_pb2_grpc
+from governd_client._proto.governd.v1 import (
+    identity_service_pb2_grpc,
+    policy_service_pb2_grpc,
+    tool_service_pb2_grpc,
+)
 from governd_client.channel import (
     EVALUATE,
     EVALUATE_BATCH,
     EVALUATE_STREAM,
+    FILTER_TOOLS,
+    REGISTER_TOOLS,
     REPORT_OUTCOME,
     WATCH_EPOCH,
     WHO_AM_I,
@@ -56,6 +62,10 @@ class FakePort:
             self._governd.wait()
         return self.answer(method, request, terms)
 
+    def send(self, method: Method[Q, A], requests: Sequence[Q], terms: CallTerms) -> A:
+        """Makes one call whose request is a stream."""
+        return self.call(method, whole(method, requests), terms)
+
     def answer(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
         """The answer, at once."""
         self.require_open()
@@ -95,6 +105,10 @@ class AsyncFakePort:
         await asyncio.sleep(0)
         return self._port.answer(method, request, terms)
 
+    async def send(self, method: Method[Q, A], requests: Sequence[Q], terms: CallTerms) -> A:
+        """Makes one call whose request is a stream."""
+        return await self.call(method, whole(method, requests), terms)
+
     def stream(self, method: Method[Q, A], requests: AsyncIterator[Q]) -> AsyncGenerator[A, None]:
         """A streaming call."""
         self._port.require_open()
@@ -108,6 +122,7 @@ class AsyncFakePort:
 class _Servicer(
     policy_service_pb2_grpc.PolicyServiceServicer,
     identity_service_pb2_grpc.IdentityServiceServicer,
+    tool_service_pb2_grpc.ToolServiceServicer,
 ):
     """The fake behind a gRPC server."""
 
@@ -154,12 +169,27 @@ class _Servicer(
     def WhoAmI(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
         return self._call(WHO_AM_I, request, context)
 
+    def FilterTools(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(FILTER_TOOLS, request, context)
+
+    def RegisterTools(self, request_iterator: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(REGISTER_TOOLS, whole(REGISTER_TOOLS, request_iterator), context)
+
 
 def serve(governd: Answering, server: grpc.Server) -> None:
     """Puts the fake behind a gRPC server."""
     servicer = _Servicer(governd)
     policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(servicer, server)
     identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(servicer, server)
+    tool_service_pb2_grpc.add_ToolServiceServicer_to_server(servicer, server)
+
+
+def whole(method: Method[Q, A], requests: Iterable[Q]) -> Q:
+    """A streamed request in one message."""
+    merged = method.request()
+    for each in requests:
+        merged.MergeFrom(each)
+    return merged
 
 
 def _abort(context: grpc.ServicerContext, status: status_pb2.Status) -> None:

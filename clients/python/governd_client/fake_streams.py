@@ -17,11 +17,12 @@ Arrange = Callable[
 ]
 
 
-def status_of(code: str, reason: str = "") -> status_pb2.Status:
-    """An error of governd, by the name of its gRPC status and its reason."""
+def status_of(code: str, reason: str = "", **metadata: str) -> status_pb2.Status:
+    """An error of governd, by the name of its gRPC status, its reason and further facts."""
     status = status_pb2.Status(code=grpc.StatusCode[code].value[0], message=reason.lower())
     if reason:
-        status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain="governd"))
+        info = error_details_pb2.ErrorInfo(reason=reason, domain="governd", metadata=metadata)
+        status.details.add().Pack(info)
     return status
 
 

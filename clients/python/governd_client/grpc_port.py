@@ -2,13 +2,13 @@
 
 A single call waits for a governd that restarts (wait-for-ready, within the deadline), and
 questions are retried on UNAVAILABLE, which is safe because asking twice has no effect but a
-further record. Streams and reports are not retried here: whoever began them knows what was
-left over.
+further record. Streams, reports and registrations are not retried here: whoever began them
+knows what was left over.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final, Generic, NoReturn, Self
 
 import grpc
@@ -25,6 +25,7 @@ _SERVICE_CONFIG: Final = {
                 {"service": _POLICY, "method": "Evaluate"},
                 {"service": _POLICY, "method": "EvaluateBatch"},
                 {"service": "governd.v1.IdentityService"},
+                {"service": "governd.v1.ToolService", "method": "FilterTools"},
             ],
             "retryPolicy": {
                 "maxAttempts": 5,
@@ -56,14 +57,21 @@ class GrpcPort:
 
     def call(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
         """Makes one call."""
+        return self._answer(method, self._channel.unary_unary, request, terms)
+
+    def send(self, method: Method[Q, A], requests: Sequence[Q], terms: CallTerms) -> A:
+        """Makes one call whose request is a stream."""
+        return self._answer(method, self._channel.stream_unary, iter(requests), terms)
+
+    def _answer(
+        self,
+        method: Method[Any, A],
+        kind: Callable[..., Callable[..., bytes]],
+        request: object,
+        terms: CallTerms,
+    ) -> A:
         try:
-            call = self._channel.unary_unary(method.path, _write, bytes)
-            answer = call(
-                request,
-                timeout=terms["timeout"],
-                metadata=terms["metadata"],
-                wait_for_ready=terms.get("wait_for_ready", True),
-            )
+            answer = kind(method.path, _write, bytes)(request, **_options(terms))
         except grpc.RpcError as error:
             raise from_rpc(error) from error
         except ValueError as error:  # what gRPC raises on a closed channel
@@ -114,14 +122,21 @@ class AsyncGrpcPort:
 
     async def call(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
         """Makes one call."""
+        return await self._answer(method, self._channel.unary_unary, request, terms)
+
+    async def send(self, method: Method[Q, A], requests: Sequence[Q], terms: CallTerms) -> A:
+        """Makes one call whose request is a stream."""
+        return await self._answer(method, self._channel.stream_unary, requests, terms)
+
+    async def _answer(
+        self,
+        method: Method[Any, A],
+        kind: Callable[..., Callable[..., Awaitable[bytes]]],
+        request: object,
+        terms: CallTerms,
+    ) -> A:
         try:
-            call = self._channel.unary_unary(method.path, _write, bytes)
-            answer = await call(
-                request,
-                timeout=terms["timeout"],
-                metadata=terms["metadata"],
-                wait_for_ready=terms.get("wait_for_ready", True),
-            )
+            answer = await kind(method.path, _write, bytes)(request, **_options(terms))
         except grpc.RpcError as error:
             raise from_rpc(error) from error
         except (ValueError, grpc.aio.UsageError) as error:  # on a closed channel
@@ -158,6 +173,14 @@ class AsyncGrpcPort:
         await self._channel.close()
 
 
+def _options(terms: CallTerms) -> dict[str, Any]:
+    return {
+        "timeout": terms["timeout"],
+        "metadata": terms["metadata"],
+        "wait_for_ready": terms.get("wait_for_ready", True),
+    }
+
+
 def _closed(error: BaseException) -> NoReturn:
     raise UnavailableError(CLOSED) from error
 
@@ -166,7 +189,7 @@ def _write(request: Message) -> bytes:
     return request.SerializeToString()
 
 
-def _parse(method: Method[Q, A], answer: bytes) -> A:
+def _parse(method: Method[Any, A], answer: bytes) -> A:
     """Reads an answer here: ``grpc.aio`` would make None of one that does not parse."""
     try:
         return method.answer.FromString(answer)

@@ -13,7 +13,7 @@ Example:
     True
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +25,7 @@ from google.rpc import status_pb2
 from governd_client._proto.governd.v1 import (
     identity_service_pb2,
     policy_service_pb2,
+    tool_service_pb2,
     types_pb2,
 )
 from governd_client.channel import (
@@ -35,10 +36,16 @@ from governd_client.channel import (
 from governd_client.fake_port import AsyncFakePort, FakePort, serve
 from governd_client.fake_streams import FakeStreams, status_of
 
-__all__ = ["DECISION_ID", "FakeGovernd", "Rule", "deny", "permit", "status_of"]
+__all__ = ["DECISION_ID", "FakeGovernd", "Rule", "deny", "permit", "show_all", "status_of"]
 
 DECISION_ID: Final = "0123456789abcdef0123456789abcdef"
 Rule = Callable[[policy_service_pb2.EvaluateRequest], types_pb2.Evaluation]
+Shows = Callable[[tool_service_pb2.FilterToolsRequest], Iterable[int]]
+Takes = Callable[
+    [tool_service_pb2.RegisterToolsRequest], Iterable[tool_service_pb2.QuarantinedDefinition]
+]
+MAX_QUARANTINED: Final = 256
+"""An answer to a registration tells of no more."""
 _WORKERS: Final = 64  # each stream takes one for as long as it lives
 _STOPS_AT: Final = {
     policy_service_pb2.EVALUATIONS_SEMANTIC_DENY_ON_FIRST_DENY: False,
@@ -57,17 +64,26 @@ def deny(**fields: Any) -> types_pb2.Evaluation:  # noqa: ANN401 - the message's
     return types_pb2.Evaluation(**{**given, **fields})
 
 
+def show_all(request: tool_service_pb2.FilterToolsRequest) -> Iterable[int]:
+    """Every entry of a list."""
+    return range(len(request.definitions))
+
+
 class FakeGovernd(FakeStreams):
     """Answers as it is told.
 
     Attributes:
         rule: Answers one question; denies unless replaced.
+        shows: Says which entries of a list are shown; none unless replaced.
+        takes: Says which definitions of a registration are quarantined; none unless replaced.
         status: Where set, every call fails with it.
         refusals: What calls of a method fail with, by its name, e.g. ``"WatchEpoch"``.
         wait: Called before a single call is answered, but not in an event loop.
-        lease: Seconds that each permit without obligations may be reused; ``None`` for none.
+        lease: Seconds that each permit without obligations, and each filtered list, may be
+            reused; ``None`` for none.
         spiffe_id: Who every caller is told to be.
         reports: The requests of ReportOutcome so far.
+        registrations: The requests of RegisterTools so far, each in one message.
         metadata: The headers of the last call that was neither a stream nor a report.
     """
 
@@ -75,12 +91,15 @@ class FakeGovernd(FakeStreams):
         """Begins by denying everything."""
         super().__init__()
         self.rule: Rule = lambda _: deny()
+        self.shows: Shows = lambda _: ()
+        self.takes: Takes = lambda _: ()
         self.status: status_pb2.Status | None = None
         self.refusals: dict[str, status_pb2.Status] = {}
         self.wait: Callable[[], object] = lambda: None
         self.lease: float | None = None
         self.spiffe_id = "spiffe://example.org/agent/test"
         self.reports: list[policy_service_pb2.ReportOutcomeRequest] = []
+        self.registrations: list[tool_service_pb2.RegisterToolsRequest] = []
         self.metadata: dict[str, str | bytes] = {}
 
     def answer(self, request: Any) -> Any:  # noqa: ANN401 - any call of the API
@@ -95,6 +114,12 @@ class FakeGovernd(FakeStreams):
             case policy_service_pb2.EvaluateBatchRequest():
                 self.requests.append(request)
                 return self._batch(request)
+            case tool_service_pb2.FilterToolsRequest():
+                self.requests.append(request)
+                return self._filter(request)
+            case tool_service_pb2.RegisterToolsRequest():
+                self.registrations.append(request)
+                return self._register(request)
             case _:
                 self.requests.append(request)
                 return identity_service_pb2.WhoAmIResponse(
@@ -109,6 +134,31 @@ class FakeGovernd(FakeStreams):
         if self.lease is not None and answer.decision and not answer.obligations:
             answer.lease.valid_for.FromNanoseconds(round(self.lease * 1e9))
         return answer
+
+    def _filter(
+        self, request: tool_service_pb2.FilterToolsRequest
+    ) -> tool_service_pb2.FilterToolsResponse:
+        answer = tool_service_pb2.FilterToolsResponse(
+            shown=self.shows(request),
+            decision_id=DECISION_ID,
+            policy=types_pb2.PolicyInfo(epoch=self.epoch),
+        )
+        if self.lease is not None:
+            answer.lease.valid_for.FromNanoseconds(round(self.lease * 1e9))
+        return answer
+
+    def _register(
+        self, request: tool_service_pb2.RegisterToolsRequest
+    ) -> tool_service_pb2.RegisterToolsResponse:
+        quarantined = list(self.takes(request))
+        return tool_service_pb2.RegisterToolsResponse(
+            server=request.server or "server",
+            active=len(request.definitions) - len(quarantined),
+            quarantined=quarantined[:MAX_QUARANTINED],
+            quarantined_count=len(quarantined),
+            changed=True,
+            policy=types_pb2.PolicyInfo(epoch=self.epoch),
+        )
 
     def _batch(
         self, request: policy_service_pb2.EvaluateBatchRequest

@@ -3,16 +3,24 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import anyio
 import pytest
+from mcp.server.lowlevel import Server
+from mcp.shared._context_streams import create_context_streams
+from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 
 from governd_client import AsyncClient, Client, Decision, Outcome, Resource, Stats
 from governd_client.testing import FakeGovernd
 
 WAIT_SECONDS = 10.0
 LOG = Resource("tool", "git/git_log")
+MODERN = "2026-07-28"
+Send = Callable[..., Any]
 
 
 @pytest.fixture
@@ -158,3 +166,58 @@ def wait() -> Callable[[Callable[[], bool]], Awaitable[None]]:
 def lease() -> Callable[..., Awaitable[Decision]]:
     """``until_leased``, for tests."""
     return until_leased
+
+
+@asynccontextmanager
+async def connected(server: Server[Any], revision: str) -> AsyncIterator[Send]:
+    """A client's end of a connection: sends one raw message, returns the raw answer."""
+    to_server, from_client = create_context_streams[SessionMessage | Exception](8)
+    to_client, from_server = create_context_streams[SessionMessage](8)
+
+    async def send(method: str, params: Any = None, *, request_id: int | None = 1) -> Any:
+        message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+        if revision == MODERN and request_id is not None:
+            params = {**(params or {})}
+            params["_meta"] = {**params.get("_meta", {}), **_envelope()}
+        if params is not None:
+            message["params"] = params
+        if request_id is not None:
+            message["id"] = request_id
+        parsed: JSONRPCMessage = jsonrpc_message_adapter.validate_python(message, by_name=False)
+        await to_server.send(SessionMessage(parsed))
+        if request_id is None:
+            return None
+        with anyio.fail_after(5):
+            answer = await from_server.receive()
+        return answer.message.model_dump(by_alias=True, exclude_none=True)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(server.run, from_client, to_client, server.create_initialization_options())
+        if revision != MODERN:
+            hello = {
+                "protocolVersion": revision,
+                "capabilities": {},
+                "clientInfo": {"name": "test", "version": "1"},
+            }
+            answer = await send("initialize", hello)
+            assert answer["result"]["protocolVersion"] == revision
+            await send("notifications/initialized", request_id=None)
+        yield send
+        group.cancel_scope.cancel()
+    for stream in (to_server, from_server):
+        await stream.aclose()
+
+
+def _envelope() -> dict[str, Any]:
+    prefix = "io.modelcontextprotocol/"
+    return {
+        f"{prefix}protocolVersion": MODERN,
+        f"{prefix}clientCapabilities": {},
+        f"{prefix}clientInfo": {"name": "test", "version": "1"},
+    }
+
+
+@pytest.fixture
+def connect_mcp() -> Callable[..., Any]:
+    """``connected``, for tests."""
+    return connected

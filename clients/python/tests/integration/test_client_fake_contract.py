@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from governd_client import LimitExceededError, UnavailableError
-from governd_client._proto.governd.v1 import policy_service_pb2
+from governd_client import (
+    LimitExceededError,
+    RegistrationTooLargeError,
+    ServerUnknownError,
+    UnavailableError,
+)
+from governd_client._proto.governd.v1 import policy_service_pb2, tool_service_pb2
 from governd_client.channel import (
     EVALUATE,
     EVALUATE_STREAM,
+    FILTER_TOOLS,
+    REGISTER_TOOLS,
     REPORT_OUTCOME,
     WATCH_EPOCH,
     AsyncPort,
@@ -21,7 +28,7 @@ from governd_client.channel import (
 )
 from governd_client.grpc_port import AsyncGrpcPort, GrpcPort
 from governd_client.question import key_of, request_of
-from governd_client.testing import FakeGovernd, permit, status_of
+from governd_client.testing import FakeGovernd, permit, show_all, status_of
 
 TERMS: CallTerms = {"timeout": 5.0, "metadata": ()}
 LOG = request_of(key_of("tools/call", ("tool", "git/git_log"), None, None))
@@ -66,6 +73,15 @@ async def once(
 
 async def watch() -> AsyncIterator[policy_service_pb2.WatchEpochRequest]:
     yield WATCH
+
+
+def registration() -> list[tool_service_pb2.RegisterToolsRequest]:
+    """Two messages, more than gRPC sends at once."""
+    one = tool_service_pb2.RegisterToolsRequest(server="git")
+    one.definitions.add(kind=tool_service_pb2.DEFINITION_KIND_TOOL, definition_json=b"x" * 100_000)
+    two = tool_service_pb2.RegisterToolsRequest()
+    two.definitions.add(kind=tool_service_pb2.DEFINITION_KIND_PROMPT, definition_json=b"{}")
+    return [one, two]
 
 
 def test_a_watch_tells_the_epoch_at_once_on_change_and_again_without(
@@ -148,6 +164,8 @@ def test_a_closed_port_refuses_typed(port: Port) -> None:
     with pytest.raises(UnavailableError):
         port.call(EVALUATE, LOG, TERMS)
     with pytest.raises(UnavailableError):
+        port.send(REGISTER_TOOLS, registration(), TERMS)
+    with pytest.raises(UnavailableError):
         list(port.stream(EVALUATE_STREAM, iter([asked(1)])))
 
 
@@ -155,6 +173,8 @@ async def test_a_closed_asynchronous_port_refuses_typed(async_port: AsyncPort) -
     await async_port.close()
     with pytest.raises(UnavailableError):
         await async_port.call(EVALUATE, LOG, TERMS)
+    with pytest.raises(UnavailableError):
+        await async_port.send(REGISTER_TOOLS, registration(), TERMS)
     with pytest.raises(UnavailableError):
         [_ async for _ in async_port.stream(EVALUATE_STREAM, once(asked(1)))]
 
@@ -171,3 +191,44 @@ def test_leases_and_reports_are_what_the_test_set(governd: FakeGovernd, port: Po
     report.lease_uses.add(decision_id=evaluation.decision_id, uses=3)
     port.call(REPORT_OUTCOME, report, TERMS)
     assert governd.reports == [report]
+
+
+def test_a_request_that_is_a_stream_arrives_whole_and_has_one_answer(
+    governd: FakeGovernd, port: Port
+) -> None:
+    answer = port.send(REGISTER_TOOLS, registration(), TERMS)
+    assert (answer.server, answer.active, answer.policy.epoch) == ("git", 2, "1")
+    [taken] = governd.registrations
+    assert [len(each.definition_json) for each in taken.definitions] == [100_000, 2]
+
+
+async def test_an_asynchronous_one_does_the_same(
+    governd: FakeGovernd, async_port: AsyncPort
+) -> None:
+    answer = await async_port.send(REGISTER_TOOLS, registration(), TERMS)
+    assert (answer.server, answer.active, answer.policy.epoch) == ("git", 2, "1")
+    [taken] = governd.registrations
+    assert [len(each.definition_json) for each in taken.definitions] == [100_000, 2]
+
+
+def test_a_refused_registration_says_why(governd: FakeGovernd, port: Port) -> None:
+    governd.refusals["RegisterTools"] = status_of("FAILED_PRECONDITION", "SERVER_UNKNOWN")
+    with pytest.raises(ServerUnknownError):
+        port.send(REGISTER_TOOLS, registration(), TERMS)
+
+
+async def test_a_refused_asynchronous_registration_says_why(
+    governd: FakeGovernd, async_port: AsyncPort
+) -> None:
+    governd.refusals["RegisterTools"] = status_of("RESOURCE_EXHAUSTED", "REGISTRATION_TOO_LARGE")
+    with pytest.raises(RegistrationTooLargeError):
+        await async_port.send(REGISTER_TOOLS, registration(), TERMS)
+
+
+def test_lists_are_filtered_as_the_test_set(governd: FakeGovernd, port: Port) -> None:
+    request = tool_service_pb2.FilterToolsRequest(server="git")
+    request.definitions.add(name="git_log")
+    assert not port.call(FILTER_TOOLS, request, TERMS).shown
+    governd.shows, governd.lease = show_all, 2.5
+    answer = port.call(FILTER_TOOLS, request, TERMS)
+    assert (list(answer.shown), answer.lease.valid_for.ToMilliseconds()) == ([0], 2500)

@@ -1,13 +1,24 @@
 """The README runs as it is written, against a settable governd."""
 
+import asyncio
 import re
+import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from mcp.client.client import Client as McpClient
+from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
+from mcp.server.mcpserver import MCPServer
+from mcp.shared._context_streams import create_context_streams
+from mcp.shared.message import SessionMessage
+from mcp.types import ListToolsResult, Tool
 
-from governd_client.testing import FakeGovernd, permit
+from governd_client import AsyncClient
+from governd_client.testing import FakeGovernd, permit, show_all
 
 README = Path(__file__).parents[2] / "README.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
@@ -48,9 +59,62 @@ async def test_mcp_server(example: Any) -> None:
     assert len(example(2)["governed"](server, "spiffe://example.org/a").middleware) == before + 1
 
 
+@pytest.mark.req("sdk-4", part=True)
+async def test_tools(example: Any, governd: FakeGovernd, connect_mcp: Any) -> None:
+    names = example(3)
+    async with AsyncClient() as client:
+        registration = names["governed"](client, "spiffe://example.org/agent/reader")
+        governd.shows = show_all
+        async with connect_mcp(names["server"]._lowlevel_server, "2026-07-28") as send:
+            [listed] = (await send("tools/list"))["result"]["tools"]
+    assert listed["name"] == "git_log"
+    [registered] = governd.registrations
+    assert list(registered.definitions[0].requires) == ["git:read"]
+    assert registration.result.active == 1
+
+
+async def test_a_proxy_passes_on_that_the_server_behind_it_tells_of_a_change(
+    example: Any, governd: FakeGovernd
+) -> None:
+    behind: Server[Any] = Server("git", on_list_tools=changing_tools)
+    async with AsyncExitStack() as stack:
+        to_behind, from_proxy = create_context_streams[SessionMessage | Exception](8)
+        to_proxy, from_behind = create_context_streams[SessionMessage | Exception](8)
+        for each in (to_behind, from_proxy, to_proxy, from_behind):
+            stack.push_async_callback(each.aclose)
+        group = await stack.enter_async_context(anyio.create_task_group())
+        stack.callback(group.cancel_scope.cancel)
+        group.start_soon(behind.run, from_proxy, to_proxy, behind.create_initialization_options())
+        upstream = example(4)["Upstream"](from_behind, to_behind, AsyncClient())
+        await stack.enter_async_context(upstream.session)
+        await upstream.session.initialize()
+        with anyio.fail_after(5):
+            while len(governd.registrations) < 2:
+                await upstream.registration.hold(upstream.session.list_tools)
+                await asyncio.sleep(0.01)
+
+
+async def changing_tools(ctx: ServerRequestContext[Any, Any], params: object) -> ListToolsResult:
+    """Is different each time, and says so."""
+    await ctx.session.send_tool_list_changed()
+    return ListToolsResult(
+        tools=[Tool(name=f"a{time.monotonic_ns()}", input_schema={"type": "object"})]
+    )
+
+
+async def test_an_agents_own_tools(example: Any, governd: FakeGovernd) -> None:
+    server: MCPServer[Any] = MCPServer("git", log_level="ERROR")
+    server.tool(name="git_log")(lambda: None)
+    server.tool(name="git_reset")(lambda: None)
+    governd.shows = lambda _: [0]
+    async with McpClient(server) as mcp:
+        tools = await example(5)["my_tools"](mcp.session)
+    assert [each.name for each in tools] == ["git_log"]
+
+
 def test_grpc_server(example: Any) -> None:
-    assert example(3)["interceptor"]
+    assert example(6)["interceptor"]
 
 
 def test_every_example_is_run() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 7

@@ -35,6 +35,7 @@ class Port:
         self._port = governd.port()
         self._first = first
         self.close = self._port.close
+        self.send = self._port.send
 
     def call(self, method: Method[Any, Any], request: Any, terms: CallTerms) -> Any:
         if method is REPORT_OUTCOME:
@@ -52,6 +53,7 @@ class AsyncPort:
         self._port = governd.async_port()
         self._first = first
         self.close = self._port.close
+        self.send = self._port.send
 
     async def call(self, method: Method[Any, Any], request: Any, terms: CallTerms) -> Any:
         if method is REPORT_OUTCOME:

@@ -54,6 +54,18 @@ def test_every_code_of_the_proto_has_a_name_here() -> None:
     assert names - {"UNSPECIFIED"} <= {code.value for code in DecisionCode}
 
 
+@pytest.mark.parametrize("code", [types_pb2.DECISION_CODE_QUARANTINED, 77])
+def test_a_deny_says_whether_lists_hide_what_it_is_about(code: Code) -> None:
+    assert Decision.from_proto(deny(code=code, hidden=True)).hidden
+    assert not Decision.from_proto(deny(code=code)).hidden
+
+
+def test_a_permit_is_never_hidden() -> None:
+    decision = Decision.from_proto(permit(hidden=True))
+    assert decision.allowed
+    assert not decision.hidden
+
+
 def test_unsupported_obligation_is_a_deny() -> None:
     answer = permit(obligations=[STEP_UP])
     decision = Decision.from_proto(answer, {"notification"})

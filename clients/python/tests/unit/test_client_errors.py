@@ -18,6 +18,10 @@ BY_REASON = {
     "RATE_LIMITED": governd_client.LimitExceededError,
     "CONCURRENCY_LIMITED": governd_client.LimitExceededError,
     "STREAMS_LIMITED": governd_client.LimitExceededError,
+    "SERVER_UNKNOWN": governd_client.ServerUnknownError,
+    "SERVER_NOT_ALLOWED": governd_client.ServerNotAllowedError,
+    "DEFINITION_INVALID": governd_client.DefinitionInvalidError,
+    "REGISTRATION_TOO_LARGE": governd_client.RegistrationTooLargeError,
     "DRAINING": governd_client.UnavailableError,
     "LOG_UNAVAILABLE": governd_client.UnavailableError,
     "INTERNAL": governd_client.InternalError,
@@ -63,7 +67,8 @@ def test_every_reason_of_the_proto_that_a_workload_can_meet_is_mapped() -> None:
         name.removeprefix("ERROR_REASON_")
         for name in error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name
     }
-    assert reasons - {"UNSPECIFIED", "POLICY_INVALID"} == set(BY_REASON)
+    for_operators = {"POLICY_INVALID", "DEFINITION_UNKNOWN", "APPROVAL_REFUSED"}
+    assert reasons - {"UNSPECIFIED"} - for_operators == set(BY_REASON)
 
 
 def test_reason_of_another_domain_does_not_count() -> None:

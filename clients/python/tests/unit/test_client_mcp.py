@@ -3,8 +3,8 @@
 Messages are put to the SDK's own server as a client would send them, in memory.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import anyio
@@ -13,9 +13,6 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
-from mcp.shared._context_streams import create_context_streams
-from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCMessage, jsonrpc_message_adapter
 
 from governd_client import AsyncClient
 from governd_client._proto.governd.v1 import policy_service_pb2, types_pb2
@@ -28,7 +25,7 @@ MODERN = "2026-07-28"
 REVISIONS = [*HANDSHAKE, MODERN]
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 Context = ServerRequestContext[Any, Any]
-Send = Callable[..., Any]
+Connect = Callable[..., Any]
 
 
 class GitServer:
@@ -36,7 +33,7 @@ class GitServer:
 
     client: AsyncClient
 
-    def __init__(self) -> None:
+    def __init__(self, connect: Connect) -> None:
         self.seen: list[tuple[str, Any]] = []
         self.server: Server[Any] = Server(
             "git",
@@ -45,6 +42,7 @@ class GitServer:
             on_read_resource=self._read,
             on_completion=self._complete,
         )
+        self.connected = partial(connect, self.server)
 
     async def _call(self, ctx: Context, params: types.CallToolRequestParams) -> Any:
         self.seen.append((params.name, params.arguments))
@@ -70,59 +68,10 @@ class GitServer:
         return types.CompleteResult(completion=types.Completion(values=[]))
 
 
-@asynccontextmanager
-async def connected(server: Server[Any], revision: str) -> AsyncIterator[Send]:
-    """A client's end of a connection: sends one raw message, returns the raw answer."""
-    to_server, from_client = create_context_streams[SessionMessage | Exception](8)
-    to_client, from_server = create_context_streams[SessionMessage](8)
-
-    async def send(method: str, params: Any = None, *, request_id: int | None = 1) -> Any:
-        message: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
-        if revision == MODERN and request_id is not None:
-            params = {**(params or {})}
-            params["_meta"] = {**params.get("_meta", {}), **_envelope()}
-        if params is not None:
-            message["params"] = params
-        if request_id is not None:
-            message["id"] = request_id
-        parsed: JSONRPCMessage = jsonrpc_message_adapter.validate_python(message, by_name=False)
-        await to_server.send(SessionMessage(parsed))
-        if request_id is None:
-            return None
-        with anyio.fail_after(5):
-            answer = await from_server.receive()
-        return answer.message.model_dump(by_alias=True, exclude_none=True)
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(server.run, from_client, to_client, server.create_initialization_options())
-        if revision in HANDSHAKE:
-            hello = {
-                "protocolVersion": revision,
-                "capabilities": {},
-                "clientInfo": {"name": "test", "version": "1"},
-            }
-            answer = await send("initialize", hello)
-            assert answer["result"]["protocolVersion"] == revision
-            await send("notifications/initialized", request_id=None)
-        yield send
-        group.cancel_scope.cancel()
-    for stream in (to_server, from_server):
-        await stream.aclose()
-
-
-def _envelope() -> dict[str, Any]:
-    prefix = "io.modelcontextprotocol/"
-    return {
-        f"{prefix}protocolVersion": MODERN,
-        f"{prefix}clientCapabilities": {},
-        f"{prefix}clientInfo": {"name": "test", "version": "1"},
-    }
-
-
 @pytest.fixture
-def git(governd: FakeGovernd) -> GitServer:
+def git(governd: FakeGovernd, connect_mcp: Connect) -> GitServer:
     """A governed server whose callers are all the same agent."""
-    server = GitServer()
+    server = GitServer(connect_mcp)
     server.client = AsyncClient(port=governd.async_port())
     server.server.middleware.append(
         PolicyMiddleware(server.client, server="git", caller=lambda _ctx: AGENT)
@@ -136,7 +85,7 @@ async def test_permitted_call_reaches_the_tool_with_the_arguments_asked_about(
 ) -> None:
     governd.rule = lambda _: permit()
     arguments = {"message": "fix", "amend": None, "n": 2**60}
-    async with connected(git.server, revision) as send:
+    async with git.connected(revision) as send:
         meta = {"traceparent": TRACE}
         params = {"name": "git_commit", "arguments": arguments, "_meta": meta}
         answer = await send("tools/call", params)
@@ -154,7 +103,7 @@ async def test_denied_call_never_reaches_the_tool_and_tells_no_policy(
     governd: FakeGovernd, git: GitServer, revision: str
 ) -> None:
     governd.rule = lambda _: deny(reasons=["secret-policy"], code=types_pb2.DECISION_CODE_FORBIDDEN)
-    async with connected(git.server, revision) as send:
+    async with git.connected(revision) as send:
         answer = await send("tools/call", {"name": "git_reset", "arguments": {}})
     assert git.seen == []
     assert answer["error"] == {
@@ -169,7 +118,7 @@ async def test_what_became_of_permitted_calls_is_reported_and_of_no_others(
     governd: FakeGovernd, git: GitServer, revision: str
 ) -> None:
     governd.rule = lambda asked: deny() if asked.resource.id == "git/git_reset" else permit()
-    async with connected(git.server, revision) as send:
+    async with git.connected(revision) as send:
         for name in ("git_log", "git_fail", "git_raise", "git_reset"):
             await send("tools/call", {"name": name})
     await git.client.close()
@@ -187,7 +136,7 @@ async def test_governd_away_refuses_and_hides_why(
     governd: FakeGovernd, git: GitServer, revision: str
 ) -> None:
     governd.status = status_pb2.Status(code=14, message="hidden: /run/governd/git.sock")
-    async with connected(git.server, revision) as send:
+    async with git.connected(revision) as send:
         answer = await send("tools/call", {"name": "git_log"})
     assert git.seen == []
     assert answer["error"] == {
@@ -202,7 +151,7 @@ async def test_unknown_method_is_denied_without_asking(
     governd: FakeGovernd, git: GitServer, revision: str, method: str
 ) -> None:
     governd.rule = lambda _: permit()
-    async with connected(git.server, revision) as send:
+    async with git.connected(revision) as send:
         answer = await send(method, {})
     assert answer["error"]["code"] == DENIED
     assert (git.seen, governd.requests) == ([], [])
@@ -227,7 +176,7 @@ async def test_each_method_asks_about_its_own_resource(
     params: dict[str, Any] | None,
     resource: tuple[str, str],
 ) -> None:
-    async with connected(git.server, "2025-11-25") as send:
+    async with git.connected("2025-11-25") as send:
         answer = await send(method, params)
     assert answer["error"]["code"] == DENIED
     [asked] = governd.requests
@@ -242,7 +191,7 @@ async def test_each_method_asks_about_its_own_resource(
 async def test_what_opens_and_keeps_a_connection_passes(
     governd: FakeGovernd, git: GitServer, revision: str, method: str
 ) -> None:
-    async with connected(git.server, revision) as send:
+    async with git.connected(revision) as send:
         answer = await send(method)
     assert "result" in answer
     assert governd.requests == []
@@ -257,7 +206,7 @@ async def test_notification_passes(governd: FakeGovernd, git: GitServer) -> None
     git.server.add_notification_handler(
         "notifications/roots/list_changed", types.NotificationParams, note
     )
-    async with connected(git.server, "2025-11-25") as send:
+    async with git.connected("2025-11-25") as send:
         await send("notifications/roots/list_changed", request_id=None)
         with anyio.fail_after(5):
             await got.wait()
@@ -275,7 +224,7 @@ async def test_call_disguised_as_a_notification_is_dropped(
         git.seen.append(("git_reset", None))
 
     git.server.add_notification_handler("tools/call", types.NotificationParams, reset)
-    async with connected(git.server, revision) as send:
+    async with git.connected(revision) as send:
         await send("tools/list")
         await send("tools/call", run, request_id=None)
         await send("tools/list")
@@ -303,7 +252,7 @@ async def test_malformed_params_are_refused_without_asking(
     governd: FakeGovernd, git: GitServer, revision: str, params: dict[str, Any] | None
 ) -> None:
     governd.rule = lambda _: permit()
-    async with connected(git.server, revision) as send:
+    async with git.connected(revision) as send:
         answer = await send("tools/call", params)
     assert answer["error"]["code"] == INVALID_PARAMS
     assert (git.seen, governd.requests) == ([], [])
@@ -316,7 +265,7 @@ async def test_arguments_that_governd_refuses_are_the_callers_fault(
     for field, code in (("context.arguments_json.n", INVALID_PARAMS), ("subject.id", UNDECIDED)):
         governd.status.ClearField("details")
         governd.status.details.add().Pack(_info(field))
-        async with connected(git.server, MODERN) as send:
+        async with git.connected(MODERN) as send:
             answer = await send("tools/call", {"name": "git_log", "arguments": {"n": 2**70}})
         assert answer["error"]["code"] == code
         assert "hidden" not in str(answer)
@@ -339,13 +288,17 @@ def _raise(_ctx: Context) -> str:
 )
 @pytest.mark.parametrize("revision", REVISIONS)
 async def test_unknown_caller_is_refused_without_asking(
-    governd: FakeGovernd, revision: str, caller: Callable[[Context], str | None], code: int
+    governd: FakeGovernd,
+    connect_mcp: Connect,
+    revision: str,
+    caller: Callable[[Context], str | None],
+    code: int,
 ) -> None:
     governd.rule = lambda _: permit()
-    git = GitServer()
+    git = GitServer(connect_mcp)
     client = AsyncClient(port=governd.async_port())
     git.server.middleware.append(PolicyMiddleware(client, server="git", caller=caller))
-    async with connected(git.server, revision) as send:
+    async with git.connected(revision) as send:
         answer = await send("tools/call", {"name": "git_log"})
     assert answer["error"]["code"] == code
     assert "hidden" not in str(answer)
@@ -356,7 +309,7 @@ async def test_unsupported_obligation_refuses_the_call(
     governd: FakeGovernd, git: GitServer
 ) -> None:
     governd.rule = lambda _: permit(obligations=[types_pb2.Obligation(type="step-up")])
-    async with connected(git.server, MODERN) as send:
+    async with git.connected(MODERN) as send:
         answer = await send("tools/call", {"name": "git_log"})
     assert answer["error"]["code"] == DENIED
     assert git.seen == []
