@@ -16,7 +16,9 @@ BIN = Path(sys.executable).parent
 POLICY = Path(__file__).parent / "policy"
 READER = "spiffe://example.org/agent/reader"
 WRITER = "spiffe://example.org/agent/writer"
-SERVER = "spiffe://example.org/mcp/git"
+GIT = "spiffe://example.org/mcp/git"
+NOTES = "spiffe://example.org/mcp/notes"
+AGENTS = ("reader", "writer")
 _START_SECONDS = 20.0
 _STOP_SECONDS = 15.0
 
@@ -72,9 +74,9 @@ class World:
         """Governd's socket for one workload."""
         return self.root / f"{name}.sock"
 
-    def agent_socket(self, name: str) -> Path:
-        """The proxy's socket for one agent."""
-        return self.root / "mcp" / f"{name}.sock"
+    def agent_socket(self, server: str, agent: str) -> Path:
+        """An MCP server's socket for one agent."""
+        return self.root / "mcp" / server / f"{agent}.sock"
 
     def git(self, *arguments: str) -> str:
         """What git prints in the repository."""
@@ -93,8 +95,13 @@ class World:
 
     def governd(self, *arguments: str) -> dict[str, Any]:
         """What a verb of the command line prints, as JSON."""
+        parsed: dict[str, Any] = json.loads(self.told(*arguments, "--json"))
+        return parsed
+
+    def told(self, *arguments: str) -> str:
+        """What a verb of the command line prints."""
         done = subprocess.run(
-            [str(BIN / "governd"), *arguments, "--json"],
+            [str(BIN / "governd"), *arguments],
             check=False,
             capture_output=True,
             text=True,
@@ -102,8 +109,16 @@ class World:
         )
         if not done.stdout:
             raise RuntimeError(done.stderr)
-        parsed: dict[str, Any] = json.loads(done.stdout)
-        return parsed
+        return done.stdout
+
+    @contextmanager
+    def notes(self, edition: str) -> Iterator[None]:
+        """The notes server in one edition, from when it serves until it is stopped."""
+        started = time.time()
+        with _server(self, "notes", ["-m", "demo.notes", "--edition", edition]):
+            sockets = [self.agent_socket("notes", agent) for agent in AGENTS]
+            _wait_for("the notes server", lambda: all(_is_newer(one, started) for one in sockets))
+            yield
 
 
 @contextmanager
@@ -112,14 +127,14 @@ def running(root: Path) -> Iterator[World]:
     world = World(root)
     _make_repository(world)
     shutil.copytree(POLICY, world.policy)
-    world.agent_socket("").parent.mkdir()
     _write_config(world)
     with ExitStack() as stack:
         stack.enter_context(_governd(world))
         _wait_for("governd", lambda: _is_healthy(world))
-        stack.enter_context(_proxy(world))
-        agents = [world.agent_socket(name) for name in ("reader", "writer")]
-        _wait_for("the MCP proxy", lambda: all(socket.exists() for socket in agents))
+        proxy = ["-m", "demo.proxy", "--repository", str(world.repository)]
+        stack.enter_context(_server(world, "git", proxy))
+        sockets = [world.agent_socket("git", agent) for agent in AGENTS]
+        _wait_for("the MCP proxy", lambda: all(socket.exists() for socket in sockets))
         yield world
 
 
@@ -134,7 +149,7 @@ def _make_repository(world: World) -> None:
 
 
 def _write_config(world: World) -> None:
-    identities = {"reader": READER, "writer": WRITER, "git": SERVER}
+    identities = {"reader": READER, "writer": WRITER, "git": GIT, "notes": NOTES}
     listeners = [_LISTENER.format(name=name, spiffe_id=i) for name, i in identities.items()]
     (world.root / "governd.toml").write_text(_CONFIG + "".join(listeners))
 
@@ -144,14 +159,20 @@ def _governd(world: World) -> AbstractContextManager[None]:
     return _process(world, "governd", [str(BIN / "governd"), "run", "--config", config], {})
 
 
-def _proxy(world: World) -> AbstractContextManager[None]:
+def _server(world: World, name: str, program: list[str]) -> AbstractContextManager[None]:
+    """An MCP server, as the workload that the policy knows under its name."""
+    directory = world.agent_socket(name, "").parent
+    directory.mkdir(parents=True, exist_ok=True)
     command = [
-        *(sys.executable, "-m", "demo.proxy"),
-        *("--repository", str(world.repository)),
-        *("--directory", str(world.agent_socket("").parent)),
+        *(sys.executable, *program),
+        *("--directory", str(directory)),
         *("--agent", READER, "--agent", WRITER),
     ]
-    return _process(world, "proxy", command, {"GOVERND_SOCKET": str(world.governd_socket("git"))})
+    return _process(world, name, command, {"GOVERND_SOCKET": str(world.governd_socket(name))})
+
+
+def _is_newer(path: Path, time: float) -> bool:
+    return path.exists() and path.stat().st_mtime >= time
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from bench.scenarios import (
     start,
     stream,
     swap,
+    tools,
 )
 
 
@@ -46,6 +47,7 @@ SCENARIOS: Mapping[str, Planned] = {
     "lease": Planned(lease.run, 13),
     "fairness": Planned(fairness.run, 62),
     "swap": Planned(swap.run, 75),
+    "tools": Planned(tools.run, 70),
     "callers": Planned(callers.run, 48),
     "drain": Planned(drain.run, 8),
     "peer": Planned(peer.run, 60),
