@@ -5,15 +5,20 @@ root nor a clean machine is needed. A part that cannot be had fails the test tha
 for it: a test that is skipped proves nothing.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 PROMETHEUS_VERSION = "2.42"
+SPIRE_VERSION = "1.13.3"
+_SPIRE_MODULE = Path(__file__).with_name("spire")
+_SPIRE_COMMAND = "github.com/spiffe/spire/cmd/"
 as_root = pytest.mark.skipif(
     os.geteuid() != 0 and "CI" not in os.environ,  # there it fails instead
     reason="only root can give a file away",
@@ -28,6 +33,29 @@ def prometheus() -> Path:
 def promtool() -> Path:
     """The ``promtool`` program of the same package."""
     return prometheus().with_name("promtool")
+
+
+class Spire(NamedTuple):
+    """The programs of one SPIRE."""
+
+    server: Path
+    agent: Path
+
+
+def spire() -> Spire:
+    """SPIRE's server and agent, built from their Go modules.
+
+    The first time on a machine that takes minutes: the server has SQLite in it, in C.
+    """
+    names = Spire(Path("spire-server"), Path("spire-agent"))
+    home = cache() / f"spire-{SPIRE_VERSION}-{_digest(_SPIRE_MODULE / 'go.mod', 'go.sum')}"
+    if not home.is_dir():
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
+            programs = Path(scratch) / "programs"
+            _build(_SPIRE_MODULE, programs, *(f"{_SPIRE_COMMAND}{name}" for name in names))
+            _keep(programs, home)
+    return Spire(*(home / name for name in names))
 
 
 def cache() -> Path:
@@ -46,9 +74,32 @@ def _debian(package: str, version: str) -> Path:
         archive = _download(package, version, Path(scratch))
         files = Path(scratch) / "files"
         _run("dpkg-deb", "-x", str(archive), str(files), folder=Path(scratch))
-        if not home.is_dir():
-            shutil.move(files, home)  # whole or not at all
+        _keep(files, home)
     return home
+
+
+def _keep(made: Path, home: Path) -> None:
+    """Puts ``made`` into the cache as ``home``: whole or not at all."""
+    try:
+        made.rename(home)
+    except OSError:
+        if not home.is_dir():  # else somebody else was faster
+            raise
+
+
+def _digest(file: Path, *beside: str) -> str:
+    files = (file, *(file.with_name(name) for name in beside))
+    return hashlib.sha256(b"".join(one.read_bytes() for one in files)).hexdigest()[:12]
+
+
+def _build(module: Path, into: Path, *packages: str) -> None:
+    """Builds Go programs of exactly the versions in the module's go.mod and go.sum."""
+    if shutil.which("go") is None:
+        pytest.fail(f"building {', '.join(packages)} takes Go; install it")
+    into.mkdir()
+    settings = ("CGO_CFLAGS=-O1", "GOFLAGS=-mod=readonly")
+    command = ("go", "build", "-ldflags=-s -w", "-o", f"{into}/", *packages)
+    _run("env", *settings, *command, folder=module)
 
 
 def _download(package: str, version: str, folder: Path) -> Path:

@@ -194,6 +194,40 @@ class StateLockedError(GoverndError):
     reason = "STATE_LOCKED"
 
 
+class PeerError(GoverndError):
+    """The certificate that a caller presented proves no identity that counts here."""
+
+    reason = "CALLER_UNVERIFIED"
+
+
+class IdentityError(GoverndError):
+    """An identity cannot be had now. Subclasses say why; a retry may help with each."""
+
+    reason = "IDENTITY_UNAVAILABLE"
+
+
+class SourceAwayError(IdentityError):
+    """What issues identities does not answer. What was issued stays good until its end."""
+
+
+class IdentityFaultError(SourceAwayError):
+    """governd tripped over what issues identities. What was issued stays good, too."""
+
+
+class NotDelegateError(IdentityError):
+    """What issues identities does not let governd have those of workloads."""
+
+
+class InvalidIdentityError(IdentityError):
+    """What was issued does not hold what it promises; nothing of it is believed."""
+
+
+class NoIdentityError(IdentityError):
+    """Nothing is issued to that workload."""
+
+    reason = "IDENTITY_NOT_ISSUED"
+
+
 class RegistrationsError(GoverndError):
     """What was registered earlier cannot be read back or kept."""
 

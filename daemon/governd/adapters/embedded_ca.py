@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from governd.adapters import x509_svid
 from governd.errors import RequestError
-from governd.identity import SpiffeId
+from governd.identity import SpiffeId, x509_material
+from governd.identity.svid import X509Svid
 
 LEAF_LIFETIME = timedelta(minutes=15)
 _COORDINATE_BYTES = 32  # of P-256
@@ -58,10 +59,16 @@ class EmbeddedSigner:
 
     def private_key_pem(self) -> bytes:
         """The key in PKCS #8, for the TLS library alone: it takes nothing else."""
+        return self._private_key(serialization.Encoding.PEM)
+
+    def svid(self) -> X509Svid:
+        """The identity with its key, for the workload that it is issued to."""
+        key = self._private_key(serialization.Encoding.DER)
+        return x509_material.x509_svid(self.spiffe_id, self.certificate_chain, key)
+
+    def _private_key(self, encoding: serialization.Encoding) -> bytes:
         return self._key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
+            encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
 

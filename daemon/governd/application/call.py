@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+from governd.errors import GoverndError
 from governd.identity import Caller
 from governd.observability.log_keys import Key
 from governd.observability.trace import TraceContext
@@ -44,10 +45,10 @@ class Call:
         started: When its headers came, on the interceptor's clock.
         code: Name of the gRPC status code it ends with. Until something else is known,
             that is ``CANCELLED``: a call whose task ends early was cancelled.
-        draining: Whether governd, not the caller, is ending it.
+        ending: Why governd, not the caller, is ending it; ``None`` while it is not.
     """
 
-    __slots__ = ("_clock", "_rate", "caller", "code", "draining", "started", "trace")
+    __slots__ = ("_clock", "_rate", "caller", "code", "ending", "started", "trace")
 
     def __init__(
         self,
@@ -60,7 +61,7 @@ class Call:
         self.caller = caller
         self.trace = trace
         self.code = "CANCELLED"
-        self.draining = False
+        self.ending: GoverndError | None = None
         self._rate = rate
         self._clock = clock
         self.started = clock()
@@ -104,6 +105,11 @@ def current() -> Call:
     return _current.get()
 
 
+def at_hand() -> Call | None:
+    """The call at hand, if there is one."""
+    return _current.get(None)
+
+
 def enter(call: Call) -> None:
     """Makes ``call`` the one at hand for the rest of this task."""
     _current.set(call)
@@ -121,5 +127,5 @@ def serving(call: Call) -> Iterator[Call]:
 
 def log_context() -> Mapping[str, str]:
     """What a log line says of the call at hand; empty outside of one."""
-    call = _current.get(None)
+    call = at_hand()
     return call.log_context() if call is not None else {}

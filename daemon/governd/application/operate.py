@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from governd.application.sync_policy import PolicyKeeper
-from governd.errors import Problem
+from governd.errors import IdentityError, Problem
 from governd.identity import Caller, SpiffeId
 from governd.identity.ports import Signer
 from governd.policy.analysis import ExplainedDecision, explain
@@ -57,7 +57,11 @@ class RotatingIdentity(Protocol):
     """An identity of governd's that renews itself."""
 
     def current(self, now: datetime) -> Signer:
-        """The signer to use at ``now``."""
+        """The signer to use at ``now``.
+
+        Raises:
+            IdentityError: There is none.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,13 @@ class Identities:
         serving: The identity it serves with.
         signing: The identity it signs with.
         source: Where both come from.
+        state: Tells how they are; ``None`` where they are always there.
     """
 
     serving: RotatingIdentity
     signing: RotatingIdentity
     source: str
+    state: Callable[[], Component] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +195,8 @@ class Operator:
     def _identity(self) -> Component:
         if self._identities is None:
             return Component("identity", ready=False, detail="nothing gives governd an identity")
+        if self._identities.state is not None:
+            return self._identities.state()
         return Component("identity", ready=True, detail=self._identities.source)
 
     def _policy(self) -> Component:
@@ -202,7 +210,11 @@ class Operator:
 
 
 def _id(identity: RotatingIdentity, now: datetime) -> str:
-    return str(identity.current(now).spiffe_id)
+    """Who it is; ``""`` while it is nobody."""
+    try:
+        return str(identity.current(now).spiffe_id)
+    except IdentityError:
+        return ""
 
 
 def _first(problems: tuple[Problem, ...]) -> str:

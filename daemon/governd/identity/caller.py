@@ -16,6 +16,15 @@ class Attestation(enum.Enum):
     STATIC = "static"
     """The listener has one fixed identity from the configuration: development only."""
 
+    MTLS = "mtls"
+    """The caller proved it with an X.509-SVID (``verification``)."""
+
+    SPIRE = "spire"
+    """SPIRE issued it for the selectors of the workload."""
+
+    TEMPLATE = "template"
+    """A template of the configuration made it of the workload's facts; SPIRE did not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:

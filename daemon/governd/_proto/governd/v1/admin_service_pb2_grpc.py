@@ -70,6 +70,16 @@ class AdminServiceStub:
                 request_serializer=governd_dot_v1_dot_admin__service__pb2.ApproveToolRequest.SerializeToString,
                 response_deserializer=governd_dot_v1_dot_admin__service__pb2.ApproveToolResponse.FromString,
                 _registered_method=True)
+        self.ListIdentities = channel.unary_unary(
+                '/governd.v1.AdminService/ListIdentities',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.ListIdentitiesRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.ListIdentitiesResponse.FromString,
+                _registered_method=True)
+        self.GetIdentity = channel.unary_unary(
+                '/governd.v1.AdminService/GetIdentity',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.GetIdentityRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.GetIdentityResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -136,6 +146,22 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListIdentities(self, request, context):
+        """Every workload for which governd holds identities or waits for them, governd's own two
+        among them. Never a key. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetIdentity(self, request, context):
+        """One of them. Safe to retry. Errors: INVALID_ARGUMENT (REQUEST_INVALID: no workload of
+        that name is there).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -173,6 +199,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ApproveTool,
                     request_deserializer=governd_dot_v1_dot_admin__service__pb2.ApproveToolRequest.FromString,
                     response_serializer=governd_dot_v1_dot_admin__service__pb2.ApproveToolResponse.SerializeToString,
+            ),
+            'ListIdentities': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIdentities,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.ListIdentitiesRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.ListIdentitiesResponse.SerializeToString,
+            ),
+            'GetIdentity': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetIdentity,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.GetIdentityRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.GetIdentityResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -365,6 +401,60 @@ class AdminService:
             '/governd.v1.AdminService/ApproveTool',
             governd_dot_v1_dot_admin__service__pb2.ApproveToolRequest.SerializeToString,
             governd_dot_v1_dot_admin__service__pb2.ApproveToolResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIdentities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/ListIdentities',
+            governd_dot_v1_dot_admin__service__pb2.ListIdentitiesRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.ListIdentitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetIdentity(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/GetIdentity',
+            governd_dot_v1_dot_admin__service__pb2.GetIdentityRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.GetIdentityResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -63,6 +63,14 @@ class AdminServiceStub:
     INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (DEFINITION_UNKNOWN),
     FAILED_PRECONDITION (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
     """
+    ListIdentities: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListIdentitiesRequest, _admin_service_pb2.ListIdentitiesResponse]
+    """Every workload for which governd holds identities or waits for them, governd's own two
+    among them. Never a key. Safe to retry.
+    """
+    GetIdentity: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetIdentityRequest, _admin_service_pb2.GetIdentityResponse]
+    """One of them. Safe to retry. Errors: INVALID_ARGUMENT (REQUEST_INVALID: no workload of
+    that name is there).
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -98,6 +106,14 @@ class AdminServiceAsyncStub(AdminServiceStub):
     On record, and kept on disk, before it is answered. Safe to retry. Errors:
     INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (DEFINITION_UNKNOWN),
     FAILED_PRECONDITION (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
+    """
+    ListIdentities: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListIdentitiesRequest, _admin_service_pb2.ListIdentitiesResponse]  # type: ignore[assignment]
+    """Every workload for which governd holds identities or waits for them, governd's own two
+    among them. Never a key. Safe to retry.
+    """
+    GetIdentity: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetIdentityRequest, _admin_service_pb2.GetIdentityResponse]  # type: ignore[assignment]
+    """One of them. Safe to retry. Errors: INVALID_ARGUMENT (REQUEST_INVALID: no workload of
+    that name is there).
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -173,6 +189,26 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         On record, and kept on disk, before it is answered. Safe to retry. Errors:
         INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (DEFINITION_UNKNOWN),
         FAILED_PRECONDITION (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def ListIdentities(
+        self,
+        request: _admin_service_pb2.ListIdentitiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListIdentitiesResponse, _abc.Awaitable[_admin_service_pb2.ListIdentitiesResponse]]:
+        """Every workload for which governd holds identities or waits for them, governd's own two
+        among them. Never a key. Safe to retry.
+        """
+
+    @_abc_1.abstractmethod
+    def GetIdentity(
+        self,
+        request: _admin_service_pb2.GetIdentityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetIdentityResponse, _abc.Awaitable[_admin_service_pb2.GetIdentityResponse]]:
+        """One of them. Safe to retry. Errors: INVALID_ARGUMENT (REQUEST_INVALID: no workload of
+        that name is there).
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

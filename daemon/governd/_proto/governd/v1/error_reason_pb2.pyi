@@ -122,6 +122,24 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "APPROVAL_REFUSED", "domain": "governd",
          "metadata": {"digest": "sha-256:9f86d081…"}}
     """
+    ERROR_REASON_IDENTITY_UNAVAILABLE: _ErrorReason.ValueType  # 18
+    """Identities cannot be had now: the SPIRE agent is away, or does not let governd have
+    them. What was issued before stays good until its end. Retry with backoff. Status
+    UNAVAILABLE. Example:
+        {"reason": "IDENTITY_UNAVAILABLE", "domain": "governd"}
+    """
+    ERROR_REASON_IDENTITY_NOT_ISSUED: _ErrorReason.ValueType  # 19
+    """No identity is issued to the caller: no registration entry matches its workload, or
+    none yet. Retry with backoff. Status PERMISSION_DENIED. Example:
+        {"reason": "IDENTITY_NOT_ISSUED", "domain": "governd"}
+    """
+    ERROR_REASON_CALLER_UNVERIFIED: _ErrorReason.ValueType  # 20
+    """The certificate that the caller presented proves no identity that counts on this
+    listener, or does so no longer: it has expired, or what it was verified with has
+    changed. Come back with a new one, on a new connection. Status UNAUTHENTICATED.
+    Example:
+        {"reason": "CALLER_UNVERIFIED", "domain": "governd"}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons. On the wire each is the value's name without the
@@ -227,5 +245,23 @@ server registered it twice, or the policy source pins another. Look at it again.
 Status FAILED_PRECONDITION. Example:
     {"reason": "APPROVAL_REFUSED", "domain": "governd",
      "metadata": {"digest": "sha-256:9f86d081…"}}
+"""
+ERROR_REASON_IDENTITY_UNAVAILABLE: ErrorReason.ValueType  # 18
+"""Identities cannot be had now: the SPIRE agent is away, or does not let governd have
+them. What was issued before stays good until its end. Retry with backoff. Status
+UNAVAILABLE. Example:
+    {"reason": "IDENTITY_UNAVAILABLE", "domain": "governd"}
+"""
+ERROR_REASON_IDENTITY_NOT_ISSUED: ErrorReason.ValueType  # 19
+"""No identity is issued to the caller: no registration entry matches its workload, or
+none yet. Retry with backoff. Status PERMISSION_DENIED. Example:
+    {"reason": "IDENTITY_NOT_ISSUED", "domain": "governd"}
+"""
+ERROR_REASON_CALLER_UNVERIFIED: ErrorReason.ValueType  # 20
+"""The certificate that the caller presented proves no identity that counts on this
+listener, or does so no longer: it has expired, or what it was verified with has
+changed. Come back with a new one, on a new connection. Status UNAUTHENTICATED.
+Example:
+    {"reason": "CALLER_UNVERIFIED", "domain": "governd"}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

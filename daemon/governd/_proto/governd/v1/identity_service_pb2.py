@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!governd/v1/identity_service.proto\x12\ngovernd.v1\"\x0f\n\rWhoAmIRequest\"\xc5\x01\n\x0eWhoAmIResponse\x12\x11\n\tspiffe_id\x18\x01 \x01(\t\x12,\n\x0b\x61ttestation\x18\x02 \x01(\x0e\x32\x17.governd.v1.Attestation\x12\x34\n\x05\x66\x61\x63ts\x18\x03 \x03(\x0b\x32%.governd.v1.WhoAmIResponse.FactsEntry\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*B\n\x0b\x41ttestation\x12\x1b\n\x17\x41TTESTATION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41TTESTATION_STATIC\x10\x01\x32R\n\x0fIdentityService\x12?\n\x06WhoAmI\x12\x19.governd.v1.WhoAmIRequest\x1a\x1a.governd.v1.WhoAmIResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!governd/v1/identity_service.proto\x12\ngovernd.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x0f\n\rWhoAmIRequest\"\xa6\x02\n\x0eWhoAmIResponse\x12\x11\n\tspiffe_id\x18\x01 \x01(\t\x12,\n\x0b\x61ttestation\x18\x02 \x01(\x0e\x32\x17.governd.v1.Attestation\x12\x34\n\x05\x66\x61\x63ts\x18\x03 \x03(\x0b\x32%.governd.v1.WhoAmIResponse.FactsEntry\x12\x0e\n\x06tenant\x18\x04 \x01(\t\x12 \n\x05phase\x18\x05 \x01(\x0e\x32\x11.governd.v1.Phase\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12-\n\tnot_after\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x12\n\x10WaitReadyRequest\"t\n\x11WaitReadyResponse\x12 \n\x05phase\x18\x01 \x01(\x0e\x32\x11.governd.v1.Phase\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12-\n\tnot_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*B\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x11\n\rPHASE_WAITING\x10\x01\x12\x0f\n\x0bPHASE_READY\x10\x02*\x89\x01\n\x0b\x41ttestation\x12\x1b\n\x17\x41TTESTATION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41TTESTATION_STATIC\x10\x01\x12\x14\n\x10\x41TTESTATION_MTLS\x10\x02\x12\x15\n\x11\x41TTESTATION_SPIRE\x10\x03\x12\x18\n\x14\x41TTESTATION_TEMPLATE\x10\x04\x32\x9e\x01\n\x0fIdentityService\x12?\n\x06WhoAmI\x12\x19.governd.v1.WhoAmIRequest\x1a\x1a.governd.v1.WhoAmIResponse\x12J\n\tWaitReady\x12\x1c.governd.v1.WaitReadyRequest\x1a\x1d.governd.v1.WaitReadyResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,14 +34,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_WHOAMIRESPONSE_FACTSENTRY']._loaded_options = None
   _globals['_WHOAMIRESPONSE_FACTSENTRY']._serialized_options = b'8\001'
-  _globals['_ATTESTATION']._serialized_start=266
-  _globals['_ATTESTATION']._serialized_end=332
-  _globals['_WHOAMIREQUEST']._serialized_start=49
-  _globals['_WHOAMIREQUEST']._serialized_end=64
-  _globals['_WHOAMIRESPONSE']._serialized_start=67
-  _globals['_WHOAMIRESPONSE']._serialized_end=264
-  _globals['_WHOAMIRESPONSE_FACTSENTRY']._serialized_start=220
-  _globals['_WHOAMIRESPONSE_FACTSENTRY']._serialized_end=264
-  _globals['_IDENTITYSERVICE']._serialized_start=334
-  _globals['_IDENTITYSERVICE']._serialized_end=416
+  _globals['_PHASE']._serialized_start=534
+  _globals['_PHASE']._serialized_end=600
+  _globals['_ATTESTATION']._serialized_start=603
+  _globals['_ATTESTATION']._serialized_end=740
+  _globals['_WHOAMIREQUEST']._serialized_start=82
+  _globals['_WHOAMIREQUEST']._serialized_end=97
+  _globals['_WHOAMIRESPONSE']._serialized_start=100
+  _globals['_WHOAMIRESPONSE']._serialized_end=394
+  _globals['_WHOAMIRESPONSE_FACTSENTRY']._serialized_start=350
+  _globals['_WHOAMIRESPONSE_FACTSENTRY']._serialized_end=394
+  _globals['_WAITREADYREQUEST']._serialized_start=396
+  _globals['_WAITREADYREQUEST']._serialized_end=414
+  _globals['_WAITREADYRESPONSE']._serialized_start=416
+  _globals['_WAITREADYRESPONSE']._serialized_end=532
+  _globals['_IDENTITYSERVICE']._serialized_start=743
+  _globals['_IDENTITYSERVICE']._serialized_end=901
 # @@protoc_insertion_point(module_scope)

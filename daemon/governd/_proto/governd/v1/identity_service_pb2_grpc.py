@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class IdentityServiceStub:
-    """Tells a caller who it is. Served on every workload listener.
+    """Tells a caller who it is. Served on every workload listener. The identity itself, with
+    its key, comes from the SPIFFE Workload API on the same socket.
     """
 
     def __init__(self, channel):
@@ -40,15 +41,35 @@ class IdentityServiceStub:
                 request_serializer=governd_dot_v1_dot_identity__service__pb2.WhoAmIRequest.SerializeToString,
                 response_deserializer=governd_dot_v1_dot_identity__service__pb2.WhoAmIResponse.FromString,
                 _registered_method=True)
+        self.WaitReady = channel.unary_stream(
+                '/governd.v1.IdentityService/WaitReady',
+                request_serializer=governd_dot_v1_dot_identity__service__pb2.WaitReadyRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_identity__service__pb2.WaitReadyResponse.FromString,
+                _registered_method=True)
 
 
 class IdentityServiceServicer:
-    """Tells a caller who it is. Served on every workload listener.
+    """Tells a caller who it is. Served on every workload listener. The identity itself, with
+    its key, comes from the SPIFFE Workload API on the same socket.
     """
 
     def WhoAmI(self, request, context):
         """Says who the channel says is calling. Safe to retry. Errors: RESOURCE_EXHAUSTED
         (RATE_LIMITED, CONCURRENCY_LIMITED), UNAVAILABLE (DRAINING).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaitReady(self, request, context):
+        """Waits until the caller has an identity. Says at once how far it is, again whenever
+        that changes, and ends with OK after it said PHASE_READY: so who reads to the end
+        need not look at a message, and who looks can tell people what it waits for. How
+        long to wait is the deadline of the call (DEADLINE_EXCEEDED); without one it waits
+        for as long as it takes. Counts as a stream. Safe to retry. Errors:
+        RESOURCE_EXHAUSTED (RATE_LIMITED, CONCURRENCY_LIMITED, STREAMS_LIMITED),
+        PERMISSION_DENIED (IDENTITY_NOT_ISSUED: the workload is gone), UNAVAILABLE
+        (DRAINING).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -62,6 +83,11 @@ def add_IdentityServiceServicer_to_server(servicer, server):
                     request_deserializer=governd_dot_v1_dot_identity__service__pb2.WhoAmIRequest.FromString,
                     response_serializer=governd_dot_v1_dot_identity__service__pb2.WhoAmIResponse.SerializeToString,
             ),
+            'WaitReady': grpc.unary_stream_rpc_method_handler(
+                    servicer.WaitReady,
+                    request_deserializer=governd_dot_v1_dot_identity__service__pb2.WaitReadyRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_identity__service__pb2.WaitReadyResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'governd.v1.IdentityService', rpc_method_handlers)
@@ -71,7 +97,8 @@ def add_IdentityServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IdentityService:
-    """Tells a caller who it is. Served on every workload listener.
+    """Tells a caller who it is. Served on every workload listener. The identity itself, with
+    its key, comes from the SPIFFE Workload API on the same socket.
     """
 
     @staticmethod
@@ -91,6 +118,33 @@ class IdentityService:
             '/governd.v1.IdentityService/WhoAmI',
             governd_dot_v1_dot_identity__service__pb2.WhoAmIRequest.SerializeToString,
             governd_dot_v1_dot_identity__service__pb2.WhoAmIResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WaitReady(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/governd.v1.IdentityService/WaitReady',
+            governd_dot_v1_dot_identity__service__pb2.WaitReadyRequest.SerializeToString,
+            governd_dot_v1_dot_identity__service__pb2.WaitReadyResponse.FromString,
             options,
             channel_credentials,
             insecure,

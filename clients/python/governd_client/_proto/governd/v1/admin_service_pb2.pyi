@@ -817,3 +817,220 @@ class ApproveToolResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApproveToolResponse: _TypeAlias = ApproveToolResponse  # noqa: Y015
+
+@_typing.final
+class SvidStatus(_message.Message):
+    """One X.509-SVID, without its key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPIFFE_ID_FIELD_NUMBER: _builtins.int
+    HINT_FIELD_NUMBER: _builtins.int
+    NOT_BEFORE_FIELD_NUMBER: _builtins.int
+    NOT_AFTER_FIELD_NUMBER: _builtins.int
+    NEXT_ROTATION_FIELD_NUMBER: _builtins.int
+    spiffe_id: _builtins.str
+    """The SPIFFE ID that it proves."""
+    hint: _builtins.str
+    """The operator's word on what it is for, from its registration entry. Empty for none."""
+    @_builtins.property
+    def not_before(self) -> _timestamp_pb2.Timestamp:
+        """When it begins to count."""
+
+    @_builtins.property
+    def not_after(self) -> _timestamp_pb2.Timestamp:
+        """When it ends."""
+
+    @_builtins.property
+    def next_rotation(self) -> _timestamp_pb2.Timestamp:
+        """About when another takes its place: at half of its lifetime. In the past where it is
+        overdue.
+        """
+
+    def __init__(
+        self,
+        *,
+        spiffe_id: _builtins.str = ...,
+        hint: _builtins.str = ...,
+        not_before: _timestamp_pb2.Timestamp | None = ...,
+        not_after: _timestamp_pb2.Timestamp | None = ...,
+        next_rotation: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["next_rotation", b"next_rotation", "not_after", b"not_after", "not_before", b"not_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hint", b"hint", "next_rotation", b"next_rotation", "not_after", b"not_after", "not_before", b"not_before", "spiffe_id", b"spiffe_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SvidStatus: _TypeAlias = SvidStatus  # noqa: Y015
+
+@_typing.final
+class IdentityStatus(_message.Message):
+    """What is held for one workload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FactsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    WORKLOAD_FIELD_NUMBER: _builtins.int
+    PHASE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ATTESTATION_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SVIDS_FIELD_NUMBER: _builtins.int
+    FEDERATES_WITH_FIELD_NUMBER: _builtins.int
+    SELECTORS_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
+    workload: _builtins.str
+    """Its name."""
+    phase: _identity_service_pb2.Phase.ValueType
+    """How far it is on its way to an identity."""
+    reason: _builtins.str
+    """While phase is PHASE_WAITING: what it waits for. While it is PHASE_READY: why its
+    identities may not be renewed; empty where all is well. For people.
+    """
+    attestation: _identity_service_pb2.Attestation.ValueType
+    """How its identity is established."""
+    source: _builtins.str
+    """What issues it: "spire", or "embedded (development)"."""
+    @_builtins.property
+    def svids(self) -> _containers.RepeatedCompositeFieldContainer[Global___SvidStatus]:
+        """Its X.509-SVIDs, the default one first. Empty while it waits."""
+
+    @_builtins.property
+    def federates_with(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other trust domains whose trust bundles it is given."""
+
+    @_builtins.property
+    def selectors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is known of it, by which registration entries find it, each "type:value"."""
+
+    @_builtins.property
+    def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What else its attestation told."""
+
+    def __init__(
+        self,
+        *,
+        workload: _builtins.str = ...,
+        phase: _identity_service_pb2.Phase.ValueType = ...,
+        reason: _builtins.str = ...,
+        attestation: _identity_service_pb2.Attestation.ValueType = ...,
+        source: _builtins.str = ...,
+        svids: _abc.Iterable[Global___SvidStatus] | None = ...,
+        federates_with: _abc.Iterable[_builtins.str] | None = ...,
+        selectors: _abc.Iterable[_builtins.str] | None = ...,
+        facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation", b"attestation", "facts", b"facts", "federates_with", b"federates_with", "phase", b"phase", "reason", b"reason", "selectors", b"selectors", "source", b"source", "svids", b"svids", "workload", b"workload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___IdentityStatus: _TypeAlias = IdentityStatus  # noqa: Y015
+
+@_typing.final
+class ListIdentitiesRequest(_message.Message):
+    """No parameters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIdentitiesRequest: _TypeAlias = ListIdentitiesRequest  # noqa: Y015
+
+@_typing.final
+class ListIdentitiesResponse(_message.Message):
+    """All of them, ordered by workload."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def identities(self) -> _containers.RepeatedCompositeFieldContainer[Global___IdentityStatus]:
+        """One for each workload."""
+
+    def __init__(
+        self,
+        *,
+        identities: _abc.Iterable[Global___IdentityStatus] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identities", b"identities"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIdentitiesResponse: _TypeAlias = ListIdentitiesResponse  # noqa: Y015
+
+@_typing.final
+class GetIdentityRequest(_message.Message):
+    """Which one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WORKLOAD_FIELD_NUMBER: _builtins.int
+    workload: _builtins.str
+    """Required. The workload's name."""
+    def __init__(
+        self,
+        *,
+        workload: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["workload", b"workload"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetIdentityRequest: _TypeAlias = GetIdentityRequest  # noqa: Y015
+
+@_typing.final
+class GetIdentityResponse(_message.Message):
+    """One of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def identity(self) -> Global___IdentityStatus:
+        """What is held for it."""
+
+    def __init__(
+        self,
+        *,
+        identity: Global___IdentityStatus | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identity", b"identity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetIdentityResponse: _TypeAlias = GetIdentityResponse  # noqa: Y015

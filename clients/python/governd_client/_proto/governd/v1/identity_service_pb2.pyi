@@ -6,6 +6,7 @@ What governd knows of its caller."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -19,6 +20,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Phase:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Phase.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PHASE_UNSPECIFIED: _Phase.ValueType  # 0
+    """Never sent."""
+    PHASE_WAITING: _Phase.ValueType  # 1
+    """It has none, or none any more: no registration entry matches its workload, or what
+    issues identities does not answer. The reason says which.
+    """
+    PHASE_READY: _Phase.ValueType  # 2
+    """It has one that counts."""
+
+class Phase(_Phase, metaclass=_PhaseEnumTypeWrapper):
+    """How far a caller is on its way to an identity."""
+
+PHASE_UNSPECIFIED: Phase.ValueType  # 0
+"""Never sent."""
+PHASE_WAITING: Phase.ValueType  # 1
+"""It has none, or none any more: no registration entry matches its workload, or what
+issues identities does not answer. The reason says which.
+"""
+PHASE_READY: Phase.ValueType  # 2
+"""It has one that counts."""
+Global___Phase: _TypeAlias = Phase  # noqa: Y015
+
 class _Attestation:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -31,6 +60,16 @@ class _AttestationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attestati
     """The listener has one fixed identity from the configuration. Development only:
     refused when production = true.
     """
+    ATTESTATION_MTLS: _Attestation.ValueType  # 2
+    """The caller proved it with an X.509-SVID, whose path governd verified against the
+    trust bundle of its own trust domain.
+    """
+    ATTESTATION_SPIRE: _Attestation.ValueType  # 3
+    """SPIRE issued it for the selectors of the workload."""
+    ATTESTATION_TEMPLATE: _Attestation.ValueType  # 4
+    """A template of the configuration made it of the workload's facts. SPIRE knows
+    nothing of it.
+    """
 
 class Attestation(_Attestation, metaclass=_AttestationEnumTypeWrapper):
     """How a caller's identity was established."""
@@ -40,6 +79,16 @@ ATTESTATION_UNSPECIFIED: Attestation.ValueType  # 0
 ATTESTATION_STATIC: Attestation.ValueType  # 1
 """The listener has one fixed identity from the configuration. Development only:
 refused when production = true.
+"""
+ATTESTATION_MTLS: Attestation.ValueType  # 2
+"""The caller proved it with an X.509-SVID, whose path governd verified against the
+trust bundle of its own trust domain.
+"""
+ATTESTATION_SPIRE: Attestation.ValueType  # 3
+"""SPIRE issued it for the selectors of the workload."""
+ATTESTATION_TEMPLATE: Attestation.ValueType  # 4
+"""A template of the configuration made it of the workload's facts. SPIRE knows
+nothing of it.
 """
 Global___Attestation: _TypeAlias = Attestation  # noqa: Y015
 
@@ -90,6 +139,9 @@ class WhoAmIResponse(_message.Message):
     ATTESTATION_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
     TENANT_FIELD_NUMBER: _builtins.int
+    PHASE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    NOT_AFTER_FIELD_NUMBER: _builtins.int
     spiffe_id: _builtins.str
     """The caller's SPIFFE ID."""
     attestation: Global___Attestation.ValueType
@@ -98,9 +150,24 @@ class WhoAmIResponse(_message.Message):
     """The tenant whose policies apply to the caller beside the platform's. Empty for
     none.
     """
+    phase: Global___Phase.ValueType
+    """How far the caller's identity is. PHASE_READY also where governd holds none for the
+    caller, because the channel alone proves who it is.
+    """
+    reason: _builtins.str
+    """While phase is PHASE_WAITING: what it waits for. While it is PHASE_READY: why the
+    identity may not be renewed; empty where all is well. For people: no program should
+    depend on the words.
+    """
     @_builtins.property
     def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Facts of the workload that came with the attestation, e.g. "listener"."""
+
+    @_builtins.property
+    def not_after(self) -> _timestamp_pb2.Timestamp:
+        """When the caller's X.509-SVID ends, the default one where it has several; it is
+        renewed before. Unset where governd holds none for the caller.
+        """
 
     def __init__(
         self,
@@ -109,11 +176,63 @@ class WhoAmIResponse(_message.Message):
         attestation: Global___Attestation.ValueType = ...,
         facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         tenant: _builtins.str = ...,
+        phase: Global___Phase.ValueType = ...,
+        reason: _builtins.str = ...,
+        not_after: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["not_after", b"not_after"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation", b"attestation", "facts", b"facts", "spiffe_id", b"spiffe_id", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation", b"attestation", "facts", b"facts", "not_after", b"not_after", "phase", b"phase", "reason", b"reason", "spiffe_id", b"spiffe_id", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___WhoAmIResponse: _TypeAlias = WhoAmIResponse  # noqa: Y015
+
+@_typing.final
+class WaitReadyRequest(_message.Message):
+    """No parameters: no field could name the caller."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitReadyRequest: _TypeAlias = WaitReadyRequest  # noqa: Y015
+
+@_typing.final
+class WaitReadyResponse(_message.Message):
+    """How far the caller's identity is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHASE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    NOT_AFTER_FIELD_NUMBER: _builtins.int
+    phase: Global___Phase.ValueType
+    """The last message of a stream that ends with OK has PHASE_READY, no other has."""
+    reason: _builtins.str
+    """As in WhoAmIResponse."""
+    @_builtins.property
+    def not_after(self) -> _timestamp_pb2.Timestamp:
+        """As in WhoAmIResponse."""
+
+    def __init__(
+        self,
+        *,
+        phase: Global___Phase.ValueType = ...,
+        reason: _builtins.str = ...,
+        not_after: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["not_after", b"not_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["not_after", b"not_after", "phase", b"phase", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitReadyResponse: _TypeAlias = WaitReadyResponse  # noqa: Y015

@@ -27,7 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class IdentityServiceStub:
-    """Tells a caller who it is. Served on every workload listener."""
+    """Tells a caller who it is. Served on every workload listener. The identity itself, with
+    its key, comes from the SPIFFE Workload API on the same socket.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -37,19 +39,43 @@ class IdentityServiceStub:
     """Says who the channel says is calling. Safe to retry. Errors: RESOURCE_EXHAUSTED
     (RATE_LIMITED, CONCURRENCY_LIMITED), UNAVAILABLE (DRAINING).
     """
+    WaitReady: _grpc.UnaryStreamMultiCallable[_identity_service_pb2.WaitReadyRequest, _identity_service_pb2.WaitReadyResponse]
+    """Waits until the caller has an identity. Says at once how far it is, again whenever
+    that changes, and ends with OK after it said PHASE_READY: so who reads to the end
+    need not look at a message, and who looks can tell people what it waits for. How
+    long to wait is the deadline of the call (DEADLINE_EXCEEDED); without one it waits
+    for as long as it takes. Counts as a stream. Safe to retry. Errors:
+    RESOURCE_EXHAUSTED (RATE_LIMITED, CONCURRENCY_LIMITED, STREAMS_LIMITED),
+    PERMISSION_DENIED (IDENTITY_NOT_ISSUED: the workload is gone), UNAVAILABLE
+    (DRAINING).
+    """
 
 @_typing.type_check_only
 class IdentityServiceAsyncStub(IdentityServiceStub):
-    """Tells a caller who it is. Served on every workload listener."""
+    """Tells a caller who it is. Served on every workload listener. The identity itself, with
+    its key, comes from the SPIFFE Workload API on the same socket.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     WhoAmI: _aio.UnaryUnaryMultiCallable[_identity_service_pb2.WhoAmIRequest, _identity_service_pb2.WhoAmIResponse]  # type: ignore[assignment]
     """Says who the channel says is calling. Safe to retry. Errors: RESOURCE_EXHAUSTED
     (RATE_LIMITED, CONCURRENCY_LIMITED), UNAVAILABLE (DRAINING).
     """
+    WaitReady: _aio.UnaryStreamMultiCallable[_identity_service_pb2.WaitReadyRequest, _identity_service_pb2.WaitReadyResponse]  # type: ignore[assignment]
+    """Waits until the caller has an identity. Says at once how far it is, again whenever
+    that changes, and ends with OK after it said PHASE_READY: so who reads to the end
+    need not look at a message, and who looks can tell people what it waits for. How
+    long to wait is the deadline of the call (DEADLINE_EXCEEDED); without one it waits
+    for as long as it takes. Counts as a stream. Safe to retry. Errors:
+    RESOURCE_EXHAUSTED (RATE_LIMITED, CONCURRENCY_LIMITED, STREAMS_LIMITED),
+    PERMISSION_DENIED (IDENTITY_NOT_ISSUED: the workload is gone), UNAVAILABLE
+    (DRAINING).
+    """
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells a caller who it is. Served on every workload listener."""
+    """Tells a caller who it is. Served on every workload listener. The identity itself, with
+    its key, comes from the SPIFFE Workload API on the same socket.
+    """
 
     @_abc_1.abstractmethod
     def WhoAmI(
@@ -59,6 +85,22 @@ class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_identity_service_pb2.WhoAmIResponse, _abc.Awaitable[_identity_service_pb2.WhoAmIResponse]]:
         """Says who the channel says is calling. Safe to retry. Errors: RESOURCE_EXHAUSTED
         (RATE_LIMITED, CONCURRENCY_LIMITED), UNAVAILABLE (DRAINING).
+        """
+
+    @_abc_1.abstractmethod
+    def WaitReady(
+        self,
+        request: _identity_service_pb2.WaitReadyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_identity_service_pb2.WaitReadyResponse], _abc.AsyncIterator[_identity_service_pb2.WaitReadyResponse]]:
+        """Waits until the caller has an identity. Says at once how far it is, again whenever
+        that changes, and ends with OK after it said PHASE_READY: so who reads to the end
+        need not look at a message, and who looks can tell people what it waits for. How
+        long to wait is the deadline of the call (DEADLINE_EXCEEDED); without one it waits
+        for as long as it takes. Counts as a stream. Safe to retry. Errors:
+        RESOURCE_EXHAUSTED (RATE_LIMITED, CONCURRENCY_LIMITED, STREAMS_LIMITED),
+        PERMISSION_DENIED (IDENTITY_NOT_ISSUED: the workload is gone), UNAVAILABLE
+        (DRAINING).
         """
 
 def add_IdentityServiceServicer_to_server(servicer: IdentityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

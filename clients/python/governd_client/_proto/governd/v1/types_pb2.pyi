@@ -185,7 +185,8 @@ class Resource(_message.Message):
     """Required. At most 2048 bytes. For "tool", "resource" and "prompt":
     "<server>/<name or URI>", where <server> is the name under which the policy
     declares the MCP server, e.g. "git/git_commit". For "mcp_server": that name. For
-    "agent": its SPIFFE ID. For "external_service": its host name.
+    "agent": its SPIFFE ID. For "external_service": its host name or its URI, in the one
+    canonical form; or "audience:" and a token's audience that is neither.
     """
     def __init__(
         self,

@@ -1,0 +1,185 @@
+"""SPIRE as the source of identities: the Delegated Identity API of the node's agent.
+
+https://github.com/spiffe/spire/blob/main/doc/spire_agent.md#delegated-identity-api
+(``protos/spire``). One connection to the agent's admin socket carries everything. The agent
+attests governd and takes its word for the selectors of workloads, so the selectors must come
+from somebody who knows, never from the workload.
+
+Promises:
+    * A subscription tells the full state each time, also of trust domains taken away.
+    * What came is checked (``spire_messages``); no message is kept once it has been handed on.
+    * Every failure is an ``IdentityError``. Trying again is left to whoever subscribed.
+"""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
+from urllib.parse import quote
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from governd._proto.spire.api.agent.delegatedidentity.v1 import (
+    delegatedidentity_pb2 as delegated,
+)
+from governd._proto.spire.api.agent.delegatedidentity.v1.delegatedidentity_pb2_grpc import (
+    DelegatedIdentityStub,
+)
+from governd._proto.spire.api.types import types_pb2
+from governd.adapters import spire_messages
+from governd.adapters.spire_errors import fetch_error, subscription_error
+from governd.errors import InvalidIdentityError, NoIdentityError, SourceAwayError
+from governd.identity.svid import JwtSvid, TrustBundles, Workload, WorkloadSvids
+
+if TYPE_CHECKING:
+    from governd._proto.spire.api.agent.delegatedidentity.v1.delegatedidentity_pb2_grpc import (
+        DelegatedIdentityAsyncStub,
+    )
+
+MAX_MESSAGE_BYTES = 4 << 20
+FETCH_SECONDS = 5.0
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.enable_retries", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+    # An agent that is back is found at once: subscribers wait by themselves between two tries.
+    ("grpc.initial_reconnect_backoff_ms", 50),
+    ("grpc.max_reconnect_backoff_ms", 500),
+)
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+
+
+class SpireAgent:
+    """The SPIRE agent of this node; implements ``governd.identity.ports.IdentitySource``."""
+
+    name = "spire"
+
+    def __init__(self, socket: Path, trust_domain: str) -> None:
+        """Connects to nothing yet.
+
+        Args:
+            socket: The agent's ``admin_socket_path``.
+            trust_domain: Every identity must be of it.
+        """
+        self._socket = socket
+        self._trust_domain = trust_domain
+        self._channel: grpc.aio.Channel | None = None
+
+    async def svids(self, workload: Workload) -> AsyncGenerator[WorkloadSvids, None]:
+        """The workload's X.509-SVIDs now, and again whenever they change.
+
+        Raises:
+            IdentityError: As the port says.
+        """
+        request = delegated.SubscribeToX509SVIDsRequest(selectors=_selectors(workload))
+        with self._stream(self._stub().SubscribeToX509SVIDs, request) as read:
+            while True:  # no message has a name here: it would be kept with its keys
+                yield spire_messages.read_x509_svids(await read(), workload, self._trust_domain)
+
+    async def bundles(self) -> AsyncGenerator[TrustBundles, None]:
+        """The trust bundles of this and of federated trust domains, and every change.
+
+        An agent goes on telling of a trust domain that was taken away, to those who
+        subscribed before; only the first message of a stream is the full state. So each
+        change is asked for anew.
+
+        Raises:
+            IdentityError: As the port says.
+        """
+        stub = self._stub()
+        x509, jwt = (
+            delegated.SubscribeToX509BundlesRequest(),
+            delegated.SubscribeToJWTBundlesRequest(),
+        )
+        while True:
+            with (
+                self._stream(stub.SubscribeToX509Bundles, x509) as read_x509,
+                self._stream(stub.SubscribeToJWTBundles, jwt) as read_jwt,
+            ):
+                said = (await read_x509(), await read_jwt())
+                yield spire_messages.read_bundles(*said, self._trust_domain)
+                await _either(read_x509, read_jwt)
+
+    async def jwt_svids(self, workload: Workload, audiences: Sequence[str]) -> tuple[JwtSvid, ...]:
+        """One JWT-SVID for each ID of the workload, for exactly these audiences.
+
+        The agent keeps a JWT-SVID to half of its lifetime; nothing is kept here.
+
+        Raises:
+            IdentityError: As the port says.
+        """
+        request = delegated.FetchJWTSVIDsRequest(audience=audiences, selectors=_selectors(workload))
+        try:
+            response = await self._stub().FetchJWTSVIDs(request, timeout=FETCH_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            raise fetch_error(error, self._socket) from error
+        response = _parsed(response)
+        return spire_messages.read_jwt_svids(response, workload, audiences, self._trust_domain)
+
+    async def close(self) -> None:
+        """Ends the connection and all that goes over it. To be called last."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    def _stub(self) -> "DelegatedIdentityAsyncStub":
+        if self._channel is None:
+            target = f"unix:{quote(str(self._socket))}"
+            self._channel = grpc.aio.insecure_channel(target, options=_OPTIONS)
+        return DelegatedIdentityStub(self._channel)
+
+    @contextlib.contextmanager
+    def _stream(
+        self, method: "grpc.aio.UnaryStreamMultiCallable[Request, Response]", request: Request
+    ) -> Iterator[Callable[[], Coroutine[None, None, Response]]]:
+        """Begins a stream, to read from within the block."""
+        call = method(request)
+        try:
+            yield functools.partial(_read, call, self._socket)
+        finally:
+            call.cancel()
+
+
+async def _read(call: "grpc.aio.UnaryStreamCall[Request, Response]", socket: Path) -> Response:
+    try:
+        message = await call.read()
+    except grpc.aio.AioRpcError as error:
+        raise subscription_error(error, socket) from error
+    if message is grpc.aio.EOF:
+        problem = "SPIRE agent is away: it ended the subscription"
+        raise SourceAwayError(problem)
+    return _parsed(cast("Response | None", message))
+
+
+async def _either(*reads: Callable[[], Coroutine[None, None, object]]) -> None:
+    """Returns when there is something to read, and drops it."""
+    tasks = [asyncio.ensure_future(read()) for read in reads]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _parsed(message: Response | None) -> Response:
+    """A message; gRPC gives ``None`` for one that does not parse."""
+    if message is None:
+        problem = "the SPIRE agent says what does not parse"
+        raise InvalidIdentityError(problem)
+    return message
+
+
+def _selectors(workload: Workload) -> list[types_pb2.Selector]:
+    if not workload.selectors:
+        message = "nothing is known of the workload by which an entry could match"
+        raise NoIdentityError(message)
+    return spire_messages.selectors(workload)

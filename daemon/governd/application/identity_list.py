@@ -1,0 +1,64 @@
+"""What an operator sees of the identities that governd holds: all but the keys."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from governd.application.keep_identities import IdentityKeeper, IdentityState
+from governd.errors import RequestError
+from governd.identity import Attestation
+from governd.identity.svid import Workload, X509Svid
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadIdentity:
+    """What is held for one workload.
+
+    Attributes:
+        workload: Whose it is.
+        state: What it has now, or what it waits for.
+        attestation: How its identity is established.
+        source: What issues it.
+    """
+
+    workload: Workload
+    state: IdentityState
+    attestation: Attestation
+    source: str
+
+
+class IdentityList:
+    """The use case behind the operator's questions about identities."""
+
+    def __init__(
+        self, keeper: IdentityKeeper, attestation_of: Callable[[Workload], Attestation]
+    ) -> None:
+        """Takes what holds identities, and what knows how a workload's is established."""
+        self._keeper = keeper
+        self._attestation_of = attestation_of
+
+    def all(self) -> list[WorkloadIdentity]:
+        """Every workload, by name."""
+        found = [self._of(workload, state) for workload, state in self._keeper.states()]
+        return sorted(found, key=lambda one: one.workload.name)
+
+    def one(self, name: str) -> WorkloadIdentity:
+        """The workload of that name.
+
+        Raises:
+            RequestError: There is none.
+        """
+        for workload, state in self._keeper.states():
+            if workload.name == name:
+                return self._of(workload, state)
+        message = "workload: expected the name of a workload for which identities are held"
+        raise RequestError(message, field="workload")
+
+    def _of(self, workload: Workload, state: IdentityState) -> WorkloadIdentity:
+        attestation = self._attestation_of(workload)
+        return WorkloadIdentity(workload, state, attestation, self._keeper.source)
+
+
+def next_rotation(svid: X509Svid) -> datetime:
+    """About when another takes its place: at half of its lifetime, as SPIRE's agent has it."""
+    return svid.not_before + (svid.not_after - svid.not_before) / 2
