@@ -1,5 +1,7 @@
 """Settings: one frozen section per part, read once, all mistakes at once."""
 
+from governd.config.identity import Identity
+from governd.config.listeners import Listener, MtlsListener, StaticListener
 from governd.config.loader import load, parse
 from governd.config.sections import (
     Admin,
@@ -8,7 +10,6 @@ from governd.config.sections import (
     Drain,
     Leases,
     Limits,
-    Listener,
     Log,
     Metrics,
     Policy,
@@ -19,12 +20,15 @@ __all__ = [
     "Config",
     "DecisionLog",
     "Drain",
+    "Identity",
     "Leases",
     "Limits",
     "Listener",
     "Log",
     "Metrics",
+    "MtlsListener",
     "Policy",
+    "StaticListener",
     "load",
     "parse",
 ]

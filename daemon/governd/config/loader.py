@@ -5,19 +5,24 @@ line or its variable, the key, and what was expected. Nothing is read but the on
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from governd.config import rules
+from governd.config import listeners, rules
 from governd.config.document import Document, Location, read_environment, read_toml
 from governd.config.sections import Config
 from governd.errors import ConfigError, Problem
 
 _MAX_FILE_BYTES = 1_048_576
 _MAX_SHOWN = 60
+_EXPECTED = {
+    "missing": "expected a value, there is none",
+    "model_type": "expected a table",
+    "union_tag_not_found": "expected a table",
+}
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -88,20 +93,30 @@ def _mistakes(values: Mapping[str, object], base: Path) -> Iterator[rules.Mistak
         Config.model_validate(values, context={"base": base})
     except ValidationError as error:
         for details in error.errors(include_url=False):
-            yield details["loc"], _expected(details)
+            yield _place(details), _expected(details)
+
+
+def _place(details: ErrorDetails) -> Location:
+    """The setting that is wrong, without the kind of listener that pydantic names as well."""
+    location = details["loc"]
+    if details["type"] == "union_tag_invalid":
+        return (*location, "attestation")
+    kind = location[2:3] if location[0] == "listener" else ()
+    return location[:2] + location[3:] if kind else location
 
 
 def _expected(details: ErrorDetails) -> str:
     """What was expected, in the words of our messages."""
     match details["type"]:
-        case "missing":
-            return "expected a value, there is none"
+        case kind if kind in _EXPECTED:
+            return _EXPECTED[kind]
+        case "union_tag_invalid":
+            kinds = " or ".join(map(repr, listeners.SECTIONS))
+            return f"expected {kinds}{_given(details['ctx']['tag'])}"
         case "extra_forbidden":
             return f"unknown key{_suggestion(details['loc'])}"
-        case "model_type":
-            return "expected a table"
         case "tuple_type":
-            return "expected an array of tables"
+            return f"expected an array{' of tables' if details['loc'] == ('listener',) else ''}"
         case "value_error":
             return details["msg"].removeprefix("Value error, ")
         case _:
@@ -111,20 +126,21 @@ def _expected(details: ErrorDetails) -> str:
 
 def _suggestion(location: Location) -> str:
     """The known key that ``location`` may have meant."""
-    *outer, last = (str(part) for part in location if isinstance(part, str))
-    known = _keys_of(Config, outer)
-    close = difflib.get_close_matches(last, known, n=1)
+    known = sorted(_section_at(location[:-1]).model_fields)
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
     return f', did you mean "{close[0]}"?' if close else f", expected one of {', '.join(known)}"
 
 
-def _keys_of(model: type[BaseModel], keys: list[str]) -> list[str]:
-    for key in keys:
-        annotation = model.model_fields[key].annotation
-        for candidate in (annotation, *getattr(annotation, "__args__", ())):
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                model = candidate
-                break
-    return sorted(model.model_fields)
+def _section_at(location: Sequence[int | str]) -> type[BaseModel]:
+    """The section at a place within the settings, where a listener's kind is told too."""
+    if location and location[0] == "listener":
+        return listeners.SECTIONS[str(location[2])]
+    model: type[BaseModel] = Config
+    for key in location:
+        annotation = model.model_fields[str(key)].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            model = annotation
+    return model
 
 
 def _given(value: object) -> str:

@@ -7,11 +7,16 @@ mistake elsewhere hides none of them.
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from governd.config.document import Location
-from governd.config.sections import Admin, Limits, Listener
+from governd.config.fields import host_and_port
+from governd.config.identity import embedded_in_production
+from governd.config.listeners import Listener, MtlsListener, StaticListener
+from governd.config.sections import Admin, Limits, Metrics
 
+_LISTENER: TypeAdapter[Listener] = TypeAdapter(Listener)
+Listeners = Mapping[int, Listener]
 Mistake = tuple[Location, str]
 """Where, and what was expected."""
 
@@ -20,16 +25,19 @@ def broken(values: Mapping[str, object], base: Path) -> Iterator[Mistake]:
     """The mistakes among ``values``; relative paths count from ``base``."""
     listeners = dict(_well_formed(values.get("listener"), base))
     yield from _static_in_production(values)
+    yield from embedded_in_production(values)
     yield from _of_another_domain(values.get("trust_domain"), listeners)
+    yield from _allowed_of_no_trusted_domain(values.get("trust_domain"), listeners)
     yield from _same_name(listeners)
     yield from _same_socket(_admin_socket(values.get("admin", {}), base), listeners)
+    yield from _same_address(_metrics_address(values.get("metrics", {})), listeners)
     yield from _arguments_larger_than_message(values.get("limits"))
 
 
 def _well_formed(listeners: object, base: Path) -> Iterator[tuple[int, Listener]]:
     for index, listener in enumerate(listeners if isinstance(listeners, list) else ()):
         try:
-            yield index, Listener.model_validate(listener, context={"base": base})
+            yield index, _LISTENER.validate_python(listener, context={"base": base})
         except ValidationError:
             continue  # reported with its section
 
@@ -39,6 +47,13 @@ def _admin_socket(section: object, base: Path) -> Path | None:
         return Admin.model_validate(section, context={"base": base}).socket
     except ValidationError:
         return None
+
+
+def _metrics_address(section: object) -> str:
+    try:
+        return Metrics.model_validate(section).address
+    except ValidationError:
+        return ""
 
 
 def _static_in_production(values: Mapping[str, object]) -> Iterator[Mistake]:
@@ -52,8 +67,10 @@ def _static_in_production(values: Mapping[str, object]) -> Iterator[Mistake]:
             )
 
 
-def _of_another_domain(domain: object, listeners: Mapping[int, Listener]) -> Iterator[Mistake]:
+def _of_another_domain(domain: object, listeners: Listeners) -> Iterator[Mistake]:
     for index, listener in listeners.items():
+        if not isinstance(listener, StaticListener):
+            continue
         if isinstance(domain, str) and listener.spiffe_id.trust_domain != domain:
             yield (
                 ("listener", index, "spiffe_id"),
@@ -61,7 +78,19 @@ def _of_another_domain(domain: object, listeners: Mapping[int, Listener]) -> Ite
             )
 
 
-def _same_name(listeners: Mapping[int, Listener]) -> Iterator[Mistake]:
+def _allowed_of_no_trusted_domain(domain: object, listeners: Listeners) -> Iterator[Mistake]:
+    """An ID that nobody who may call can have is a mistake, and not a harmless one."""
+    for index, listener in listeners.items():
+        if not isinstance(listener, MtlsListener) or not isinstance(domain, str):
+            continue
+        trusted = listener.trust_domains or (domain,)
+        for at, allowed in enumerate(listener.allowed_ids):
+            if allowed.trust_domain not in trusted:
+                said = f"expected an ID of one of the trust domains {', '.join(trusted)[:255]}"
+                yield ("listener", index, "allowed_ids", at), said
+
+
+def _same_name(listeners: Listeners) -> Iterator[Mistake]:
     first: dict[str, int] = {}
     for index, listener in listeners.items():
         holder = first.setdefault(listener.name, index)
@@ -70,13 +99,30 @@ def _same_name(listeners: Mapping[int, Listener]) -> Iterator[Mistake]:
             yield ("listener", index, "name"), said
 
 
-def _same_socket(admin: Path | None, listeners: Mapping[int, Listener]) -> Iterator[Mistake]:
+def _same_socket(admin: Path | None, listeners: Listeners) -> Iterator[Mistake]:
     owner = {admin: "the admin socket"} if admin else {}
     for index, listener in listeners.items():
         this = f"listener[{index}]"
-        holder = owner.setdefault(listener.socket, this)
+        holder = owner.setdefault(listener.socket, this) if listener.socket else this
         if holder != this:
             yield ("listener", index, "socket"), f"expected a path of its own, {holder} has it"
+
+
+def _same_address(metrics: str, listeners: Listeners) -> Iterator[Mistake]:
+    owner = {metrics: "metrics"} if metrics else {}
+    for index, listener in listeners.items():
+        address = listener.address if isinstance(listener, MtlsListener) else None
+        if address is None or _is_any_port(address):
+            continue
+        this = f"listener[{index}]"
+        holder = owner.setdefault(address, this)
+        if holder != this:
+            yield ("listener", index, "address"), f"expected one of its own, {holder} has it"
+
+
+def _is_any_port(address: str) -> bool:
+    parts = host_and_port(address)
+    return parts is not None and parts[1] == 0
 
 
 def _arguments_larger_than_message(limits: object) -> Iterator[Mistake]:

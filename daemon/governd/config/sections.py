@@ -10,64 +10,25 @@ Invariants:
     * A setting that relaxes a rule has a name that begins with ``unsafe_``.
 """
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
-from governd.config.fields import AbsolutePath, SocketMode, WorkloadId
-from governd.errors import RequestError
-from governd.identity import SpiffeId
-
-_ADDRESS = re.compile(
-    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<port>[0-9]{1,5})", re.ASCII
-)
-_MAX_PORT = 65535
+from governd.config.fields import AbsolutePath, Section, TrustDomain, host_and_port
+from governd.config.identity import Identity
+from governd.config.listeners import Listener
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        arbitrary_types_allowed=True,  # SpiffeId has its own parser
-    )
-
-
-class Admin(_Section):
+class Admin(Section):
     """The operator's socket; its mode is 0600 always."""
 
     socket: AbsolutePath = Path("/run/governd/admin.sock")
     """Path of the socket."""
 
 
-class Listener(_Section):
-    """One workload listener: whoever reaches its socket is that caller."""
-
-    attestation: Literal["static"] = "static"
-    """How the caller is known. ``static``: one fixed identity, development only."""
-    socket: AbsolutePath
-    """Path of the socket."""
-    spiffe_id: WorkloadId
-    """The caller."""
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", validate_default=True)] = ""
-    """Names the listener in logs and status. Default: the ID's last path segment."""
-    mode: SocketMode = 0o660
-    """Permissions of the socket, in octal digits in quotes."""
-
-    @field_validator("name", mode="before")
-    @classmethod
-    def _default_name(cls, name: object, info: ValidationInfo) -> object:
-        identity = info.data.get("spiffe_id")
-        if name or not isinstance(identity, SpiffeId):
-            return name or "unnamed"
-        return identity.path.rpartition("/")[2][:64]
-
-
-class Policy(_Section):
+class Policy(Section):
     """Where the policy comes from."""
 
     directory: AbsolutePath | None = None
@@ -76,7 +37,7 @@ class Policy(_Section):
     """How often the directory is looked at for changes."""
 
 
-class DecisionLog(_Section):
+class DecisionLog(Section):
     """The append-only log of decisions."""
 
     path: AbsolutePath = Path("decisions.jsonl")
@@ -87,7 +48,7 @@ class DecisionLog(_Section):
     """Whether harmless questions are answered although the log cannot be written."""
 
 
-class Limits(_Section):
+class Limits(Section):
     """What one caller may use; each number holds per caller unless it says otherwise."""
 
     message_bytes: int = Field(262_144, ge=1024, le=16_777_216)
@@ -114,7 +75,7 @@ class Limits(_Section):
     """Size of a call's metadata."""
 
 
-class Tools(_Section):
+class Tools(Section):
     """What MCP servers may register."""
 
     first_registration: Literal["accept", "quarantine"] = "accept"
@@ -128,14 +89,14 @@ class Tools(_Section):
     """Size of all definitions of one server."""
 
 
-class Leases(_Section):
+class Leases(Section):
     """How long a caller may reuse an answer."""
 
     max_seconds: float = Field(5.0, ge=0, le=60)
     """The longest; 0: no answer may be reused."""
 
 
-class Metrics(_Section):
+class Metrics(Section):
     """The Prometheus endpoint."""
 
     address: str = "127.0.0.1:9464"
@@ -144,8 +105,7 @@ class Metrics(_Section):
     @field_validator("address")
     @classmethod
     def _well_formed(cls, address: str) -> str:
-        match = _ADDRESS.fullmatch(address)
-        if address and (match is None or int(match["port"]) > _MAX_PORT):
+        if address and host_and_port(address) is None:
             message = 'expected "host:port", or "" for no endpoint'
             raise ValueError(message)
         return address
@@ -153,11 +113,10 @@ class Metrics(_Section):
     @property
     def endpoint(self) -> tuple[str, int] | None:
         """Host and port, or ``None`` where the endpoint is off."""
-        match = _ADDRESS.fullmatch(self.address)
-        return match and (match["six"] or match["host"], int(match["port"]))
+        return host_and_port(self.address)
 
 
-class Log(_Section):
+class Log(Section):
     """What governd writes to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -166,23 +125,24 @@ class Log(_Section):
     """Which decisions are logged too; the decision log has all of them."""
 
 
-class Drain(_Section):
+class Drain(Section):
     """The end of a governd."""
 
     grace_seconds: float = Field(10.0, ge=0, le=600)
     """How long calls that have begun may take after SIGTERM."""
 
 
-class Config(_Section):
+class Config(Section):
     """All settings of one governd."""
 
     production: bool = False
     """True refuses static listeners and the embedded certificate authority."""
     state_directory: AbsolutePath = Path("/var/lib/governd")
     """Lock file and, by default, the decision log. One governd at a time."""
-    trust_domain: str
+    trust_domain: TrustDomain
     """The trust domain that this governd belongs to."""
     admin: Admin = Admin()
+    identity: Identity = Identity()
     listener: tuple[Listener, ...] = Field((), strict=False)  # TOML has lists, no tuples
     policy: Policy = Policy()
     decision_log: DecisionLog = Field(DecisionLog(), validate_default=True)
@@ -192,18 +152,6 @@ class Config(_Section):
     metrics: Metrics = Metrics()
     log: Log = Log()
     drain: Drain = Drain()
-
-    @field_validator("trust_domain")
-    @classmethod
-    def _is_trust_domain(cls, name: str) -> str:
-        try:
-            identity = SpiffeId.parse(f"spiffe://{name}")
-        except RequestError as error:
-            raise ValueError(str(error).removeprefix("spiffe_id: ")) from error
-        if identity.path:
-            message = "expected a trust domain without a path"
-            raise ValueError(message)
-        return name
 
     @field_validator("decision_log")
     @classmethod

@@ -1,6 +1,6 @@
 """What stands around every servicer.
 
-In order; admission and the caller come before it, in ``interceptor.py``:
+In order; the caller and admission come before it, in ``interceptor.py`` or ``peer.py``:
 
 1. the message's size is checked, and only then is it parsed;
 2. the servicer runs;
@@ -15,7 +15,7 @@ Servicers of streams read requests from their iterator, not with ``context.read`
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NoReturn, TypeAlias, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -25,17 +25,18 @@ from structlog.typing import FilteringBoundLogger
 from governd.application import call as calls
 from governd.application.call import Call
 from governd.endpoints import status
+from governd.endpoints.handlers import Context, Handler, behaviour, immediate, only_message
 from governd.errors import DrainingError, GoverndError, MessageTooLargeError, RequestError
 from governd.observability.log_keys import Key
 from governd.observability.metrics import Metrics
 
 Answer = TypeVar("Answer")
-# gRPC's handlers are generic over messages that only the generated code knows.
-Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Reader = Callable[[Any], Any]
+Work = Callable[[Any, Context], Awaitable[Any]]
 Parser = Callable[[bytes], Any]
 Serialiser = Callable[[Any], bytes]
+Enter = Callable[[Context], None]
+"""Finds out who calls and admits the call; raises what refuses it."""
 
 DRAIN_RETRY_SECONDS = 0.5
 """A successor answers on the same path within about this time."""
@@ -70,10 +71,43 @@ class Chain:
             name: The full method, for logs.
             handler: As generated code registers it.
         """
-        read = self._reader(handler)
+        work = self._work(handler)
+
+        async def guarded(request: object, context: Context) -> object:
+            return await self._guard(name, context, work(request, context))
+
         if handler.response_streaming:
-            return self._wrap_stream(name, handler, read)
-        return self._wrap_unary(name, handler, read)
+            if handler.request_streaming:
+                make = grpc.stream_stream_rpc_method_handler
+            else:
+                make = grpc.unary_stream_rpc_method_handler
+            return make(guarded, None, handler.response_serializer)
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(guarded)
+        return grpc.unary_unary_rpc_method_handler(guarded)
+
+    def wrap_behind(self, enter: Enter, name: str, handler: Handler) -> Handler:
+        """Like ``wrap``, where only the handler's context tells who calls.
+
+        Args:
+            enter: Runs before any message is read, and may refuse.
+            name: The full method, for logs.
+            handler: As generated code registers it.
+        """
+        work = self._work(handler)
+
+        async def read_and_work(requests: object, context: Context) -> object:
+            one = requests if handler.request_streaming else await only_message(context)
+            return await work(one, context)
+
+        async def guarded(requests: object, context: Context) -> object:
+            await self._enter(name, enter, context)
+            return await self._guard(name, context, read_and_work(requests, context))
+
+        if handler.response_streaming:
+            serialiser = handler.response_serializer
+            return grpc.stream_stream_rpc_method_handler(guarded, None, serialiser)
+        return grpc.stream_unary_rpc_method_handler(guarded)
 
     def refusal(self, error: GoverndError) -> Handler:
         """A handler that refuses a call before its message is read."""
@@ -83,24 +117,15 @@ class Chain:
 
         return immediate(refuse)
 
-    def _wrap_unary(self, name: str, handler: Handler, read: Reader) -> Handler:
-        servicer = behaviour(handler)
+    def _work(self, handler: Handler) -> Work:
+        """Parses, calls the servicer, and serialises."""
+        read, servicer = self._reader(handler), behaviour(handler)
         serialise = cast("Serialiser", handler.response_serializer)
 
-        async def work(request: object, context: Context) -> bytes:
+        async def one(request: object, context: Context) -> bytes:
             return serialise(await servicer(read(request), context))
 
-        async def guarded(request: object, context: Context) -> bytes:
-            return await self._guard(name, context, work(request, context))
-
-        if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(guarded)
-        return grpc.unary_unary_rpc_method_handler(guarded)
-
-    def _wrap_stream(self, name: str, handler: Handler, read: Reader) -> Handler:
-        servicer = behaviour(handler)
-
-        async def work(request: object, context: Context) -> None:
+        async def many(request: object, context: Context) -> None:
             answers = servicer(read(request), context)
             if hasattr(answers, "__aiter__"):
                 async for answer in answers:
@@ -108,14 +133,7 @@ class Chain:
             else:  # a servicer that writes to the context itself, as grpc_health's does
                 await answers
 
-        async def guarded(request: object, context: Context) -> None:
-            await self._guard(name, context, work(request, context))
-
-        if handler.request_streaming:
-            make = grpc.stream_stream_rpc_method_handler
-        else:
-            make = grpc.unary_stream_rpc_method_handler
-        return make(guarded, None, handler.response_serializer)
+        return many if handler.response_streaming else one
 
     def _reader(self, handler: Handler) -> Reader:
         """Parses one message, or each of a stream's."""
@@ -141,6 +159,16 @@ class Chain:
             message = "the message does not parse as the method's request"
             raise RequestError(message) from error
 
+    async def _enter(self, name: str, enter: Enter, context: Context) -> None:
+        """Makes a status of whatever ``enter`` raises."""
+        try:
+            enter(context)
+        except GoverndError as error:
+            await self._abort(calls.at_hand(), context, error)
+        except Exception:  # noqa: BLE001  a fault here must not become gRPC's own words
+            self._log.exception("call failed", **{Key.METHOD: name})
+            await self._abort(calls.at_hand(), context, FaultError("fault"))
+
     async def _guard(self, name: str, context: Context, work: Awaitable[Answer]) -> Answer:
         """Makes a status of whatever ``work`` raises."""
         call = calls.current()
@@ -149,9 +177,10 @@ class Chain:
         except GoverndError as error:
             await self._abort(call, context, error)
         except asyncio.CancelledError:
-            if not _ended_by_drain(call):
+            why = _ended_by_us(call)
+            if why is None:
                 raise
-            await self._abort(call, context, draining())
+            await self._abort(call, context, why)
         except grpc.aio.BaseError:
             # The servicer's own abort, whose status is sent, or a caller that is gone.
             call.code = _code_name(context)
@@ -162,43 +191,26 @@ class Chain:
         call.code = _code_name(context)
         return answer
 
-    async def _abort(self, call: Call, context: Context, error: GoverndError) -> NoReturn:
+    async def _abort(self, call: Call | None, context: Context, error: GoverndError) -> NoReturn:
         wire = status.to_wire(error)
-        call.code = wire.code.name
+        if call is not None:
+            call.code = wire.code.name
         self._metrics.refused(wire.reason)
         await context.abort(wire.code, wire.message, wire.trailers)
 
 
-def _ended_by_drain(call: Call) -> bool:
-    """Whether our own drain cancelled the call; if so, its task may go on."""
+def _ended_by_us(call: Call) -> GoverndError | None:
+    """Why we cancelled the call ourselves; if we did, its task may go on."""
     task = asyncio.current_task()
-    if not call.draining or task is None:
-        return False
+    if call.ending is None or task is None:
+        return None
     task.uncancel()
-    return True
+    return call.ending
 
 
 def draining() -> DrainingError:
     """What a call gets that came too late, or a stream that is ended early."""
     return DrainingError("governd is shutting down", retry_after=DRAIN_RETRY_SECONDS)
-
-
-def behaviour(handler: Handler) -> Callable[..., Any]:
-    """The servicer's function in a handler, of whichever of the four kinds it is."""
-    if handler.response_streaming:
-        found = handler.stream_stream if handler.request_streaming else handler.unary_stream
-    else:
-        found = handler.stream_unary if handler.request_streaming else handler.unary_unary
-    return cast("Callable[..., Any]", found)
-
-
-def immediate(answer: "Callable[[Any, Context], Awaitable[None]]") -> Handler:
-    """A handler that runs before any message is read.
-
-    gRPC waits for the message of a unary call before it calls a handler, and never for
-    a stream's. On the wire both look the same.
-    """
-    return grpc.stream_stream_rpc_method_handler(answer)
 
 
 def _code_name(context: Context) -> str:

@@ -1,7 +1,8 @@
-"""One door: a socket, a server of its own, and the one caller that comes through it.
+"""One door: a place, a server of its own, and who comes through it.
 
 Everything that can be shared is: the table of methods with its chain, metrics, options.
-A listener adds only gRPC's server and socket, an interceptor, and the caller.
+A listener adds only gRPC's server and socket, and an interceptor that knows the caller: one
+for all calls, or each call's by the certificate of its connection.
 
 Promises:
     * A path leads to a listener only while that listener answers.
@@ -9,18 +10,22 @@ Promises:
       to come back, others finish within the grace period.
 """
 
-from collections.abc import Sequence
-from pathlib import Path
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import grpc
 import grpc.aio
 
-from governd.endpoints import sockets
-from governd.endpoints.interceptor import CallInterceptor, Use
+from governd.endpoints.gate import Account
+from governd.endpoints.interceptor import CallInterceptor
+from governd.endpoints.peer_interceptor import PeerInterceptor
+from governd.endpoints.places import Bound, Listen, Place
+from governd.endpoints.tls import ServerTls
 
 Options = Sequence[tuple[str, int]]
 
+_CONNECTIONS = "grpc.max_allowed_incoming_connections"
 _RECEIVE_CEILING = 4
 _SEND_BYTES = 4 * 1024 * 1024
 _HANDSHAKE_MS = 5_000
@@ -50,9 +55,20 @@ class ChannelLimits(Protocol):
         """The largest metadata of a call."""
 
 
-def channel_options(limits: ChannelLimits) -> Options:
-    """Settings of a gRPC server, the same for all listeners."""
+def channel_options(
+    limits: ChannelLimits, *, connections: int | None = None, connection_age_ms: int | None = None
+) -> Options:
+    """Settings of a gRPC server, the same for all listeners of one kind.
+
+    Args:
+        limits: From the configuration.
+        connections: To one listener, where that is not ``limits.connections``.
+        connection_age_ms: When callers have to make a new connection; ``None``: never.
+    """
+    # Calls that have begun go on beyond it: what ends them is the end of their certificate.
+    age = [("grpc.max_connection_age_ms", connection_age_ms)] if connection_age_ms else []
     return (
+        *age,
         # Messages above message_bytes are refused by the chain, with a reason; those far
         # above it are not even read.
         ("grpc.max_receive_message_length", _RECEIVE_CEILING * limits.message_bytes),
@@ -64,8 +80,8 @@ def channel_options(limits: ChannelLimits) -> Options:
         ("grpc.max_metadata_size", limits.metadata_bytes),
         # Between the two gRPC would refuse at random.
         ("grpc.absolute_max_metadata_size", limits.metadata_bytes),
-        ("grpc.max_allowed_incoming_connections", limits.connections),
-        # A connection that never speaks HTTP/2 must not hold a place for two minutes.
+        (_CONNECTIONS, connections or limits.connections),
+        # A connection that never speaks TLS or HTTP/2 must not hold a place for two minutes.
         ("grpc.server_handshake_timeout_ms", _HANDSHAKE_MS),
         ("grpc.http2.min_ping_interval_without_data_ms", _PING_INTERVAL_MS),
         ("grpc.http2.max_ping_strikes", _PING_STRIKES),
@@ -76,48 +92,67 @@ def channel_options(limits: ChannelLimits) -> Options:
 
 
 class Listener:
-    """A gRPC server on one Unix socket.
+    """A gRPC server at one place.
 
     Attributes:
         name: For logs and ListCallers.
-        path: Where callers find it.
-        caller: Who calls here; ``None`` for the operator.
+        place: Where callers find it.
+        limit: The most connections that it takes.
     """
 
     def __init__(
-        self, name: str, path: Path, mode: int, *, interceptor: CallInterceptor, options: Options
+        self,
+        name: str,
+        place: Place,
+        *,
+        interceptor: CallInterceptor | PeerInterceptor,
+        options: Options,
+        tls: ServerTls | None = None,
     ) -> None:
-        """Builds nothing yet: the server comes with ``start``."""
+        """Builds nothing yet: the server comes with ``start``.
+
+        Args:
+            name: For logs and ListCallers.
+            place: Where callers find it.
+            interceptor: Knows the caller, and admits calls.
+            options: Settings of gRPC's server.
+            tls: The certificate to serve with; ``None`` for a listener without TLS.
+        """
         self.name = name
-        self.path = path
-        self.caller = interceptor.caller
-        self._mode = mode
+        self.place = place
+        self.limit = dict(options)[_CONNECTIONS]
         self._interceptor = interceptor
+        self._gate = interceptor.gate
         self._options = options
+        self._tls = tls
         self._server: grpc.aio.Server | None = None
-        self._socket: sockets.ListenerSocket | None = None
+        self._bound: Bound | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether it still answers, if only to say that it is draining."""
         return self._server is not None
 
-    def use(self, now: float) -> Use:
-        """What came through so far; ``now`` is on the interceptor's clock."""
-        return self._interceptor.use(now)
+    def accounts(self) -> Iterable[Account]:
+        """Its callers, as far as they are known, and what came from each."""
+        return self._interceptor.accounts()
+
+    def connections(self, of_sockets: Mapping[str, int]) -> int:
+        """How many connections it has, given those of all Unix sockets."""
+        return self._bound.connections(of_sockets) if self._bound else 0
 
     async def start(self) -> None:
         """Binds, answers, and only then appears at its path.
 
         Raises:
-            ListenerError: The socket cannot be put there safely.
+            ListenerError: The place cannot be had safely.
         """
         server = grpc.aio.server(interceptors=[self._interceptor], options=self._options)
-        self._socket = sockets.bind(self.path, self._mode, server.add_insecure_port)
+        self._bound = self.place.bind(self._listen_on(server))
         self._server = server
         try:
             await server.start()
-            self._socket.publish()
+            self._bound.publish()
         except BaseException:
             await self.stop()
             raise
@@ -132,8 +167,8 @@ class Listener:
             How many calls had to be ended: streams, and what outlasted the grace period.
         """
         self._withdraw()
-        ended = await self._interceptor.drain(grace)
-        await self._interceptor.quiet()
+        ended = await self._gate.drain(grace)
+        await self._gate.quiet()
         await self.stop()
         return ended
 
@@ -144,8 +179,13 @@ class Listener:
         if server is not None:
             await server.stop(_FLUSH_SECONDS)
 
+    def _listen_on(self, server: grpc.aio.Server) -> Listen:
+        if self._tls is None:
+            return server.add_insecure_port
+        return functools.partial(server.add_secure_port, server_credentials=self._tls.credentials())
+
     def _withdraw(self) -> None:
         # While the server lives the socket's inode cannot be another's.
-        bound, self._socket = self._socket, None
+        bound, self._bound = self._bound, None
         if bound is not None:
             bound.remove()

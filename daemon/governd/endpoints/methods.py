@@ -13,7 +13,8 @@ import grpc
 import grpc.aio
 
 from governd.application import call as calls
-from governd.endpoints.chain import Chain, Context, Handler, behaviour, immediate
+from governd.endpoints.chain import Chain
+from governd.endpoints.handlers import Context, Handler, behaviour, immediate
 from governd.observability.names import OTHER
 
 Register = Callable[[Any], None]
@@ -35,19 +36,39 @@ class Method:
     handler: Handler
 
 
+Entry = Callable[[Method, Context], None]
+"""Finds out who calls a method, and admits the call; raises what refuses it."""
+
+
 class Methods:
     """Methods by full name, e.g. ``/governd.v1.PolicyService/Evaluate``.
 
     To generated ``add_*Servicer_to_server`` functions it looks like a server.
     """
 
-    def __init__(self, register: Sequence[Register], chain: Chain) -> None:
-        """Lets each of ``register`` add its service, wrapped in ``chain``."""
+    def __init__(
+        self, register: Sequence[Register], chain: Chain, entry: Entry | None = None
+    ) -> None:
+        """Lets each of ``register`` add its service, wrapped in ``chain``.
+
+        Args:
+            register: Add services.
+            chain: Stands around every servicer.
+            entry: Runs first in every handler, where nobody has admitted the call before.
+        """
         self.chain = chain
+        self._register = register
+        self._entry = entry
         self._methods: dict[str, Method] = {}
-        self._unknown = Method(OTHER, stream=False, handler=immediate(_unimplemented))
+        self._unknown = Method(
+            OTHER, stream=False, handler=self._wrap(OTHER, immediate(_unimplemented))
+        )
         for add in register:
             add(self)
+
+    def behind(self, entry: Entry) -> "Methods":
+        """The same methods, each of which begins with ``entry``."""
+        return Methods(self._register, self.chain, entry)
 
     def find(self, name: str) -> Method:
         """The method of that name, or one that answers UNIMPLEMENTED."""
@@ -62,7 +83,15 @@ class Methods:
             if _is_overridden(handler):
                 full = f"/{service}/{name}"
                 stream = bool(handler.request_streaming or handler.response_streaming)
-                self._methods[full] = Method(full, stream, self.chain.wrap(full, handler))
+                self._methods[full] = Method(full, stream, self._wrap(full, handler))
+
+    def _wrap(self, name: str, handler: Handler) -> Handler:
+        entry = self._entry
+        if entry is None:
+            return self.chain.wrap(name, handler)
+        return self.chain.wrap_behind(
+            lambda context: entry(self.find(name), context), name, handler
+        )
 
 
 def _is_overridden(handler: Handler) -> bool:

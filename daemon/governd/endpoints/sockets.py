@@ -23,8 +23,7 @@ and the directories above the socket's own, which are the operator's.
 
 import os
 import stat
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -34,8 +33,6 @@ from governd.errors import ListenerError
 
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _UMASK = 0o177
-_PROC_NET_UNIX = Path("/proc/net/unix")
-_CONNECTED = "03"
 
 Listen = Callable[[str], object]
 """Binds and listens at a gRPC address, e.g. ``grpc.aio.Server.add_insecure_port``."""
@@ -73,6 +70,10 @@ class ListenerSocket:
             _refuse(self.path, f"cannot rename onto it: {error.strerror}")
         self._directory = None
         os.close(directory)
+
+    def connections(self, of_sockets: Mapping[str, int]) -> int:
+        """How many it has, given those of all sockets by their random names."""
+        return of_sockets.get(self._temporary, 0)
 
     def remove(self) -> bool:
         """Takes the socket away, from its path only if it is still ours there.
@@ -113,32 +114,6 @@ def bind(path: Path, mode: int, listen: Listen) -> ListenerSocket:
     except BaseException:
         os.close(directory)
         raise
-
-
-def connections() -> int:
-    """How many connections callers have to this process's listeners."""
-    return _connections().total()
-
-
-def full_listeners(limit: int) -> int:
-    """How many of this process's listeners have ``limit`` connections or more."""
-    return sum(count >= limit for count in _connections().values())
-
-
-def _connections() -> Counter[str]:
-    """The connections to each listener of this process that has any.
-
-    An accepted socket keeps the name its listener was bound to, not the one it was given.
-    """
-    ours = f"/{socket_names.prefix()}"
-    count: Counter[str] = Counter()
-    with _PROC_NET_UNIX.open() as table:
-        for line in table:
-            columns = line.split(maxsplit=7)
-            connected = len(columns) == 8 and columns[5] == _CONNECTED  # noqa: PLR2004
-            if connected and ours in columns[7]:
-                count[columns[7]] += 1
-    return count
 
 
 def _bind(path: Path, mode: int, listen: Listen, directory: int) -> ListenerSocket:

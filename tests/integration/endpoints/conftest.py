@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
 
 from tests.integration.endpoints.doors import Door, Echo, Limits, OpenDoor, build_door
+from tests.integration.endpoints.peers import OpenPeerDoor, PeerDoor, build_peer_door, who
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -31,6 +33,24 @@ async def open_door(directory: Path) -> AsyncIterator[OpenDoor]:
         limits: Limits | None = None, echo: Echo | None = None, name: str = "a.sock"
     ) -> Door:
         door = await build_door(directory / name, limits or Limits(), echo or Echo())
+        await door.listener.start()
+        opened.append(door)
+        return door
+
+    yield open_one
+    for door in opened:
+        await door.listener.stop()
+
+
+@pytest.fixture
+async def open_peer_door(directory: Path) -> AsyncIterator[OpenPeerDoor]:
+    """Opens mTLS listeners, which answer who is calling; stops them afterwards."""
+    opened: list[PeerDoor] = []
+
+    async def open_one(
+        limits: Limits | None = None, echo: Echo | None = None, **settings: Any
+    ) -> PeerDoor:
+        door = await build_peer_door(directory, limits or Limits(), echo or Echo(who), **settings)
         await door.listener.start()
         opened.append(door)
         return door

@@ -16,11 +16,13 @@ from google.rpc.status_pb2 import Status
 from prometheus_client import CollectorRegistry
 
 from governd.endpoints.chain import Chain
+from governd.endpoints.gate import Use
 from governd.endpoints.health import Health, reflection_of
 from governd.endpoints.interceptor import CallInterceptor
 from governd.endpoints.limits import Admission
 from governd.endpoints.listener import Listener, channel_options
 from governd.endpoints.methods import Methods
+from governd.endpoints.places import SocketPlace
 from governd.identity import Attestation, Caller, SpiffeId
 from governd.observability.metrics import Metrics
 
@@ -84,6 +86,7 @@ class Door:
     """A listener and what stands behind it."""
 
     listener: Listener
+    path: Path
     admission: Admission
     metrics: Metrics
     health: Health
@@ -91,7 +94,7 @@ class Door:
 
     @property
     def target(self) -> str:
-        return f"unix:{self.listener.path}"
+        return f"unix:{self.path}"
 
     def channel(self) -> grpc.aio.Channel:
         """A channel with a connection of its own."""
@@ -102,6 +105,11 @@ class Door:
     def calls_in_flight(self) -> int:
         """Calls in flight."""
         return self.admission.calls
+
+    def use(self, now: float) -> Use:
+        """What came through so far."""
+        (account,) = self.listener.accounts()
+        return account.use(now)
 
     def count(self, name: str, **labels: str) -> float:
         return self.metrics.registry.get_sample_value(name, labels) or 0.0
@@ -123,10 +131,9 @@ async def build_door(path: Path, limits: Limits, servicer: Echo, mode: int = 0o6
         metrics=metrics,
         clock=time.monotonic,
     )
-    listener = Listener(
-        "writer", path, mode, interceptor=interceptor, options=channel_options(limits)
-    )
-    return Door(listener, admission, metrics, health, servicer)
+    place = SocketPlace(path, mode)
+    listener = Listener("writer", place, interceptor=interceptor, options=channel_options(limits))
+    return Door(listener, path, admission, metrics, health, servicer)
 
 
 Send: TypeAlias = "Callable[..., grpc.aio.UnaryUnaryCall[bytes, bytes]]"

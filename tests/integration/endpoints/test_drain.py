@@ -46,7 +46,7 @@ async def test_a_call_in_flight_finishes_and_a_new_one_is_told_to_come_back(
         gate.set()
         assert await begun == "hello"
         assert await drain == 0
-    assert not await asyncio.to_thread(os.listdir, door.listener.path.parent)
+    assert not await asyncio.to_thread(os.listdir, door.path.parent)
 
 
 async def test_a_stream_is_ended_with_a_status_that_says_to_come_back(open_door: OpenDoor) -> None:

@@ -13,7 +13,7 @@ import structlog
 from google.protobuf.wrappers_pb2 import StringValue
 
 from governd.application import call as calls
-from governd.endpoints import sockets
+from governd.endpoints import connections
 from governd.errors import ListenerError, RequestError
 from tests.integration.endpoints.doors import (
     UNARY,
@@ -37,7 +37,7 @@ EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 async def test_a_socket_has_its_mode_and_the_directory_no_other_entry(open_door: OpenDoor) -> None:
     door = await open_door()
-    path = door.listener.path
+    path = door.path
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
     assert list(path.parent.iterdir()) == [path]
     async with door.channel() as channel:
@@ -61,7 +61,7 @@ async def test_a_second_listener_on_a_live_path_is_refused_and_harms_nothing(
     open_door: OpenDoor,
 ) -> None:
     door = await open_door()
-    second = await build_door(door.listener.path, Limits(), Echo())
+    second = await build_door(door.path, Limits(), Echo())
     with pytest.raises(ListenerError, match="another process answers"):
         await second.listener.start()
     async with door.channel() as channel:
@@ -73,8 +73,8 @@ async def test_a_listener_opens_beyond_108_bytes_and_answers(
 ) -> None:
     (directory / ("d" * 150)).mkdir(mode=0o755)
     door = await open_door(name=f"{'d' * 150}/a.sock")
-    assert len(str(door.listener.path)) > 108
-    monkeypatch.chdir(door.listener.path.parent)
+    assert len(str(door.path)) > 108
+    monkeypatch.chdir(door.path.parent)
     async with grpc.aio.insecure_channel("unix:a.sock") as channel:
         assert await ask(channel) == "hello"
 
@@ -83,9 +83,9 @@ async def test_stopping_does_not_delete_the_successors_socket(
     directory: Path, open_door: OpenDoor
 ) -> None:
     first = await open_door()
-    path = first.listener.path
+    path = first.path
     successor = await open_door(name="next.sock")
-    successor.listener.path.rename(path)
+    successor.path.rename(path)
     await first.listener.drain(grace=1.0)
     async with grpc.aio.insecure_channel(f"unix:{path}") as channel:
         assert await ask(channel) == "hello"
@@ -113,7 +113,7 @@ async def test_an_oversized_message_is_refused_with_the_limit(open_door: OpenDoo
         assert found == Refusal(EXHAUSTED, "MESSAGE_TOO_LARGE", {"limit_bytes": "4096"}, None)
         assert await ask(channel) == "hello"
     assert door.count("governd_refusals_total", reason="MESSAGE_TOO_LARGE") == 1
-    await until(lambda: door.listener.use(0.0)[:3] == (0, 2, 1))
+    await until(lambda: door.use(0.0)[:3] == (0, 2, 1))
 
 
 async def test_a_message_of_100_mb_is_refused_unread(open_door: OpenDoor) -> None:
@@ -273,14 +273,14 @@ async def test_connections_beyond_the_limit_are_closed(open_door: OpenDoor) -> N
     held = [door.channel() for _ in range(2)]
     for channel in held:
         assert await ask(channel) == "hello"
-    assert sockets.connections() >= 2
+    assert connections.of_sockets().total() >= 2
     async with door.channel() as channel:
         found = await refused(ask(channel, seconds=2.0))
         assert found.code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
     assert await ask(held[0]) == "hello"
     for channel in held:
         await channel.close()
-    await until(lambda: sockets.connections() == 0)
+    await until(lambda: connections.of_sockets().total() == 0)
     async with door.channel() as channel:
         assert await ask(channel) == "hello"
 
@@ -288,14 +288,15 @@ async def test_connections_beyond_the_limit_are_closed(open_door: OpenDoor) -> N
 async def test_a_listener_is_full_from_its_last_free_connection_on(open_door: OpenDoor) -> None:
     limits = Limits(connections=2)
     full, other = await open_door(limits), await open_door(limits, name="other.sock")
+    listeners = [full.listener, other.listener]
     held = [full.channel(), other.channel(), full.channel()]
     for channel, expected in zip(held, (0, 0, 1), strict=True):
         assert await ask(channel) == "hello"
-        assert sockets.full_listeners(limits.connections) == expected
-    assert sockets.connections() == 3
+        assert connections.full(listeners) == expected
+    assert connections.total(listeners) == 3
     for channel in held:
         await channel.close()
-    await until(lambda: sockets.full_listeners(limits.connections) == 0)
+    await until(lambda: connections.full(listeners) == 0)
 
 
 async def test_what_grpc_itself_refuses_has_no_reason_and_counts_as_cancelled(
@@ -316,13 +317,13 @@ async def test_connections_that_say_nothing_take_up_places_only_up_to_the_limit(
 ) -> None:
     door = await open_door(Limits(connections=4))
     silent = [socket.socket(socket.AF_UNIX) for _ in range(50)]
-    path = str(door.listener.path)
+    path = str(door.path)
     for connection in silent:
         connection.connect(path)
-    await until(lambda: sockets.connections() <= 4)
+    await until(lambda: connections.of_sockets().total() <= 4)
     for connection in silent:
         connection.close()
-    await until(lambda: sockets.connections() == 0)
+    await until(lambda: connections.of_sockets().total() == 0)
     async with door.channel() as channel:
         assert await ask(channel) == "hello"
 
@@ -330,7 +331,7 @@ async def test_connections_that_say_nothing_take_up_places_only_up_to_the_limit(
 async def test_what_is_not_http2_is_no_harm(open_door: OpenDoor) -> None:
     door = await open_door()
     with socket.socket(socket.AF_UNIX) as stranger:
-        stranger.connect(str(door.listener.path))
+        stranger.connect(str(door.path))
         stranger.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + b"\xff" * 10_000)
         async with door.channel() as channel:
             assert await ask(channel) == "hello"

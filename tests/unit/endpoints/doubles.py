@@ -1,5 +1,6 @@
 """Stand-ins for what gRPC hands to the chain: no server, no socket."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,8 +15,10 @@ from prometheus_client import CollectorRegistry
 
 from governd.application import call as calls
 from governd.application.call import Call
-from governd.endpoints.chain import Chain, Handler, behaviour
+from governd.endpoints.chain import Chain
+from governd.endpoints.handlers import Handler, behaviour
 from governd.endpoints.limits import Admission
+from governd.identity.verification import Presented
 from governd.observability.metrics import Metrics
 
 MESSAGE_BYTES = 64
@@ -48,6 +51,11 @@ class Context:
     status: tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]] | None = None
     written: list[object] = field(default_factory=list)
     set_to: grpc.StatusCode | int | None = None
+    messages: list[bytes] = field(default_factory=list)
+    """What the caller sends, to one who reads it from here."""
+    presented: Presented | None = None
+    """The certificates of the connection."""
+    metadata: tuple[tuple[str, str | bytes], ...] = ()
 
     async def abort(
         self,
@@ -58,6 +66,21 @@ class Context:
         self.status = (code, details, trailing_metadata)
         self.set_to = code
         raise grpc.aio.AbortError
+
+    async def read(self) -> object:
+        await asyncio.sleep(0)
+        return self.messages.pop(0) if self.messages else grpc.aio.EOF
+
+    def auth_context(self) -> dict[str, list[bytes]]:
+        if self.presented is None:
+            return {"transport_security_type": [b"insecure"]}
+        found = {"x509_pem_cert": [self.presented.leaf], "peer_spiffe_id": [b"spiffe://a/forged"]}
+        if self.presented.others:
+            found["x509_pem_cert_chain"] = [self.presented.others]
+        return found
+
+    def invocation_metadata(self) -> tuple[tuple[str, str | bytes], ...]:
+        return self.metadata
 
     async def write(self, message: object) -> None:
         self.written.append(message)

@@ -10,8 +10,9 @@ import pytest
 import structlog
 from google.protobuf.wrappers_pb2 import StringValue
 
-from governd.endpoints.chain import Handler
-from governd.errors import RequestError
+from governd.endpoints.chain import draining
+from governd.endpoints.handlers import Handler
+from governd.errors import GoverndError, PeerError, RequestError
 from tests.unit.endpoints.doubles import (
     MESSAGE_BYTES,
     Context,
@@ -143,7 +144,7 @@ async def test_a_refusal_is_counted_by_its_reason() -> None:
     assert (sample, at_hand.code) == (1, "INVALID_ARGUMENT")
 
 
-async def cancelled_call(draining: bool) -> tuple[Context, str, asyncio.Task[object]]:
+async def cancelled_call(ending: GoverndError | None) -> tuple[Context, str, asyncio.Task[object]]:
     """A call that waits until it is cancelled."""
     context = Context()
 
@@ -155,23 +156,30 @@ async def cancelled_call(draining: bool) -> tuple[Context, str, asyncio.Task[obj
     with a_call() as at_hand:
         task: asyncio.Task[object] = asyncio.ensure_future(run(handler, b"", context))
         await asyncio.sleep(0)
-        at_hand.draining = draining
+        at_hand.ending = ending
         task.cancel()
         await asyncio.wait([task])
     return context, at_hand.code, task
 
 
 async def test_a_callers_cancellation_passes_as_it_is() -> None:
-    context, code, task = await cancelled_call(draining=False)
+    context, code, task = await cancelled_call(ending=None)
     assert task.cancelled()
     assert (context.status, code) == (None, "CANCELLED")
 
 
 async def test_a_call_that_a_drain_ends_is_told_to_come_back() -> None:
-    context, code, task = await cancelled_call(draining=True)
+    context, code, task = await cancelled_call(ending=draining())
     assert isinstance(task.exception(), grpc.aio.AbortError)
     assert code == "UNAVAILABLE"
     assert context.error_info.reason == "DRAINING"
+
+
+async def test_a_call_whose_caller_is_verified_no_longer_is_told_so() -> None:
+    context, code, task = await cancelled_call(ending=PeerError("the certificate has expired"))
+    assert isinstance(task.exception(), grpc.aio.AbortError)
+    assert code == "UNAUTHENTICATED"
+    assert context.error_info.reason == "CALLER_UNVERIFIED"
 
 
 async def test_a_stream_of_answers_is_written_one_by_one() -> None:

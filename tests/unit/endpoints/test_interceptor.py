@@ -11,7 +11,8 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from governd.application import call as calls
 from governd.application.call import Call
-from governd.endpoints.chain import Handler
+from governd.endpoints.gate import Use
+from governd.endpoints.handlers import Handler
 from governd.endpoints.interceptor import CallInterceptor
 from governd.endpoints.limits import Admission
 from governd.endpoints.methods import Methods
@@ -70,6 +71,10 @@ class Door:
         except grpc.aio.AbortError:
             return context
         return context
+
+    def use(self, now: float) -> Use:
+        (account,) = self.interceptor.accounts()
+        return account.use(now)
 
     def count(self, method: str, code: str) -> float | None:
         labels = {"method": method, "grpc_code": code}
@@ -144,16 +149,16 @@ async def test_a_call_beyond_a_limit_is_refused_and_takes_no_place(door: Door) -
 
 
 async def test_a_listener_tells_what_came_through_it(door: Door) -> None:
-    assert door.interceptor.use(door.clock()) == (0, 0, 0, None)
+    assert door.use(door.clock()) == (0, 0, 0, None)
     tasks = [door.call() for _ in range(Limits().calls_in_flight)]
     await begun()
     await door.call()
     await begun()
-    assert door.interceptor.use(door.clock() + 3.0) == (2, 0, 1, 3.0)
+    assert door.use(door.clock() + 3.0) == (2, 0, 1, 3.0)
     door.release.set()
     await asyncio.gather(*tasks)
     await begun()
-    assert door.interceptor.use(door.clock()) == (0, 2, 1, 0.0)
+    assert door.use(door.clock()) == (0, 2, 1, 0.0)
 
 
 async def test_streams_are_counted_apart(door: Door) -> None:
@@ -178,7 +183,7 @@ async def test_unknown_methods_use_up_the_rate_too(door: Door) -> None:
 async def test_a_drain_refuses_new_calls_and_lets_begun_ones_finish(door: Door) -> None:
     task = door.call()
     await begun()
-    drain = asyncio.ensure_future(door.interceptor.drain(grace=10.0))
+    drain = asyncio.ensure_future(door.interceptor.gate.drain(grace=10.0))
     await begun()
     late = await door.call()
     assert late.error_info.reason == "DRAINING"
@@ -191,7 +196,7 @@ async def test_a_drain_refuses_new_calls_and_lets_begun_ones_finish(door: Door) 
 async def test_a_drain_ends_streams_with_a_status_that_says_to_come_back(door: Door) -> None:
     task = door.call(Details("/test/Stream"))
     await begun()
-    await door.interceptor.drain(grace=10.0)
+    await door.interceptor.gate.drain(grace=10.0)
     assert (await task).error_info.reason == "DRAINING"
     assert door.admission.streams == 0
 
@@ -199,5 +204,5 @@ async def test_a_drain_ends_streams_with_a_status_that_says_to_come_back(door: D
 async def test_what_outlasts_the_grace_period_is_ended_like_a_stream(door: Door) -> None:
     task = door.call()
     await begun()
-    assert await door.interceptor.drain(grace=0.0) == 1
+    assert await door.interceptor.gate.drain(grace=0.0) == 1
     assert (await task).error_info.reason == "DRAINING"

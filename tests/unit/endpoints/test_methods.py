@@ -14,6 +14,8 @@ WHO_AM_I = "/governd.v1.IdentityService/WhoAmI"
 
 
 class Identity(identity_service_pb2_grpc.IdentityServiceServicer):
+    """Overrides one method."""
+
     async def WhoAmI(  # noqa: N802
         self, request: identity_service_pb2.WhoAmIRequest, context: object
     ) -> identity_service_pb2.WhoAmIResponse:
@@ -30,13 +32,13 @@ def methods(servicer: identity_service_pb2_grpc.IdentityServiceServicer) -> Meth
 
 
 def test_generated_code_registers_here_as_on_a_server() -> None:
-    found = methods(Identity()).find(WHO_AM_I)
+    found = methods(Identity()).find(WHO_AM_I)  # type: ignore[abstract]  # on purpose
     assert (found.label, found.stream) == (WHO_AM_I, False)
     assert found.handler.unary_unary is not None
 
 
 def test_a_method_is_wrapped_once_not_for_each_call() -> None:
-    table = methods(Identity())
+    table = methods(Identity())  # type: ignore[abstract]  # on purpose
     assert table.find(WHO_AM_I) is table.find(WHO_AM_I)
 
 
@@ -44,7 +46,7 @@ def test_a_method_is_wrapped_once_not_for_each_call() -> None:
     "name", [WHO_AM_I, "/governd.v1.IdentityService/whoami", "/nothing", "", WHO_AM_I + "/"]
 )
 async def test_what_is_not_served_is_unimplemented_and_no_label(name: str) -> None:
-    found = methods(Nothing()).find(name)  # type: ignore[abstract]
+    found = methods(Nothing()).find(name)  # type: ignore[abstract]  # on purpose
     assert found.label == "other"
     context = Context()
     with a_call() as at_hand, pytest.raises(grpc.aio.AbortError):

@@ -1,0 +1,137 @@
+"""Puts listeners together, those of one daemon.
+
+``Trust`` is the seam to whatever issues identities: it takes the X.509-SVID to serve with and
+the trust bundles, and is told when the bundles change.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from governd.application.call import OPERATOR, Clock
+from governd.config import MtlsListener
+from governd.endpoints.interceptor import CallInterceptor
+from governd.endpoints.limits import Admissions
+from governd.endpoints.listener import ChannelLimits, Listener, channel_options
+from governd.endpoints.methods import Methods
+from governd.endpoints.peer import Peers, WallClock
+from governd.endpoints.peer_interceptor import PeerInterceptor
+from governd.endpoints.places import AddressPlace, Place, SocketPlace
+from governd.endpoints.tls import ServerTls, SvidServing, connection_age_ms
+from governd.errors import ListenerError
+from governd.identity import Caller
+from governd.identity.svid import X509Svid
+from governd.identity.verification import Bundles, Verifier
+from governd.observability.metrics import Metrics
+
+
+class Trust:
+    """Who governd is to those who connect, and by what it verifies them.
+
+    Attributes:
+        serving: The X.509-SVID in force. Called from gRPC's threads, and may not wait.
+        verifier: Holds the trust bundles in force.
+    """
+
+    def __init__(self, serving: Callable[[], X509Svid], bundles: Bundles) -> None:
+        """Trusts ``bundles`` until they are replaced."""
+        self.serving = serving
+        self.verifier = Verifier(bundles)
+        self._rechecks: list[Callable[[], None]] = []
+
+    def replace(self, bundles: Bundles) -> None:
+        """Trusts ``bundles`` from now on, and ends the calls of those who are not verified."""
+        self.verifier.replace(bundles)
+        for recheck in self._rechecks:
+            recheck()
+
+    def on_change(self, recheck: Callable[[], None]) -> None:
+        """Has ``recheck`` called when the bundles have changed."""
+        self._rechecks.append(recheck)
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Makes listeners; none is open yet.
+
+    Attributes:
+        limits: Of connections and messages.
+        admissions: Every caller's limits.
+        metrics: Count calls.
+        clock: Monotonic seconds.
+        wall_clock: The time in UTC.
+    """
+
+    limits: ChannelLimits
+    admissions: Admissions
+    metrics: Metrics
+    clock: Clock
+    wall_clock: WallClock = lambda: datetime.now(UTC)
+
+    def of_one(self, name: str, place: Place, caller: Caller | None, methods: Methods) -> Listener:
+        """A listener with one caller; ``None`` for the operator."""
+        who = str(caller.spiffe_id) if caller else OPERATOR
+        interceptor = CallInterceptor(
+            caller,
+            methods=methods,
+            admission=self.admissions.of(who, self.clock()),
+            metrics=self.metrics,
+            clock=self.clock,
+        )
+        options = channel_options(self.limits)
+        return Listener(name, place, interceptor=interceptor, options=options)
+
+    def of_peers(
+        self, entry: MtlsListener, methods: Methods, trust: Trust, own_domain: str
+    ) -> Listener:
+        """A listener whose callers show certificates.
+
+        Args:
+            entry: Its section of the configuration.
+            methods: What is served.
+            trust: Who governd is, and by what it verifies callers.
+            own_domain: Whose workloads may call where the section names no trust domain.
+
+        Raises:
+            ListenerError: None of its trust domains has a trust bundle.
+        """
+        domains = entry.trust_domains or (own_domain,)
+        if not any(trust.verifier.bundles.get(domain) for domain in domains):
+            message = f"listener {entry.name}: no trust bundle of {', '.join(domains)} is known"
+            raise ListenerError(message)
+        svid = trust.serving()
+        age = connection_age_ms(svid.not_after - svid.not_before, entry.connection_age_seconds)
+        interceptor = self._peer_interceptor(entry, methods, trust.verifier, domains)
+        trust.on_change(interceptor.recheck)
+        return Listener(
+            entry.name,
+            _place(entry),
+            interceptor=interceptor,
+            options=channel_options(
+                self.limits, connections=entry.connections, connection_age_ms=age
+            ),
+            tls=ServerTls(SvidServing(trust.serving, trust.verifier, domains)),
+        )
+
+    def _peer_interceptor(
+        self, entry: MtlsListener, methods: Methods, verifier: Verifier, domains: tuple[str, ...]
+    ) -> PeerInterceptor:
+        peers = Peers(
+            verifier,
+            self.admissions,
+            listener=entry.name,
+            trust_domains=domains,
+            allowed_ids=tuple(map(str, entry.allowed_ids)),
+            wall_clock=self.wall_clock,
+            clock=self.clock,
+        )
+        return PeerInterceptor(peers, methods=methods, metrics=self.metrics, clock=self.clock)
+
+
+def _place(entry: MtlsListener) -> Place:
+    if entry.address is not None:
+        return AddressPlace(entry.address)
+    if entry.socket is not None:
+        return SocketPlace(entry.socket, entry.mode)
+    message = f"listener {entry.name}: neither a socket nor an address"
+    raise ListenerError(message)
