@@ -4,7 +4,7 @@
 """
 
 import asyncio
-import functools
+import contextlib
 import gc
 import time
 from collections.abc import Iterator, Sequence
@@ -15,28 +15,29 @@ from prometheus_client import CollectorRegistry
 from governd import __version__
 from governd.adapters.compiler_process import CompilerProcess
 from governd.adapters.decision_file import DecisionFile
-from governd.adapters.embedded_identities import embedded_identities
+from governd.adapters.identity_parts import IdentityParts
 from governd.adapters.policy_directory import PolicyDirectory
 from governd.adapters.policy_report import PolicyReport
 from governd.adapters.registration_files import RegistrationFiles
 from governd.adapters.state_lock import StateLock
 from governd.adapters.tool_report import ToolReport
-from governd.application.call import OPERATOR
 from governd.application.operate import CallerUsage, Operator
 from governd.application.readiness import Readiness
 from governd.application.registrations import Registrations
 from governd.application.sync_policy import PolicyKeeper
 from governd.application.watch_epoch import EpochFeed
-from governd.config import Config
-from governd.endpoints import sockets
+from governd.config import Config, MtlsListener
+from governd.endpoints import connections
 from governd.endpoints.chain import Chain
+from governd.endpoints.doors import Doors, Trust
 from governd.endpoints.health import Health, reflection_of
-from governd.endpoints.interceptor import CallInterceptor
 from governd.endpoints.limits import Admissions
-from governd.endpoints.listener import Listener, channel_options
+from governd.endpoints.listener import Listener
 from governd.endpoints.methods import Methods, Register
+from governd.endpoints.places import SocketPlace
 from governd.identity import Attestation, Caller
 from governd.observability import logs
+from governd.observability.identity_metrics import IdentityMetrics
 from governd.observability.metrics import Metrics, MetricsServer
 from governd.policy.inquiry import BUILT_IN_ACTIONS
 from governd.services import composition
@@ -46,6 +47,7 @@ TOOL = "governd.v1.ToolService"
 IDENTITY = "governd.v1.IdentityService"
 ADMIN = "governd.v1.AdminService"
 HEALTH = "grpc.health.v1.Health"
+WORKLOAD_API = "SpiffeWorkloadAPI"
 _ADMIN_MODE = 0o600
 _GC_THRESHOLDS = (5_000, 20, 50)
 """What is remembered of questions has no cycles: Python's own pace walks it for nothing."""
@@ -72,9 +74,13 @@ class App:
         self._registrations = Registrations(files, self._tool_report)
         self._keeper = self._make_keeper()
         self._epochs = EpochFeed(self._keeper, clock=time.monotonic)
+        self._identities = IdentityParts(
+            config, IdentityMetrics(self._metrics.registry), self._log, self._changed.set
+        )
         self._operator = self._make_operator()
         self._admissions = Admissions(config.limits)
         self._listeners: list[Listener] = []
+        self._trust: Trust | None = None
         self._health: Health | None = None
         self._metrics_server: MetricsServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -92,17 +98,19 @@ class App:
         self._records.open()
         self._records.start()
         self._registrations.load()
+        self._identities.start()
         await self._keeper.check()
         self._health = await Health.create(gated=[POLICY, TOOL], standing=[IDENTITY, ADMIN])
         readiness = Readiness(self._operator, self._health, self._metrics.ready.set)
         await readiness.refresh()
-        self._make_listeners(self._health)
+        await self._make_listeners(self._health)
         for listener in self._listeners:
             await listener.start()
         self._publish_metrics()
         self._tasks = [
             asyncio.create_task(self._keeper.watch(self._config.policy.poll_interval_seconds)),
             asyncio.create_task(readiness.tend(self._changed)),
+            *([asyncio.create_task(self._follow(self._trust))] if self._trust else []),
         ]
         # What is there now stays: collections need not walk it, which takes milliseconds.
         gc.freeze()
@@ -132,6 +140,7 @@ class App:
             await listener.stop()
         if self._metrics_server:
             await asyncio.to_thread(self._metrics_server.close)
+        await self._identities.close()
         await self._records.close()
         self._lock.release()
 
@@ -151,38 +160,38 @@ class App:
         self._epochs.changed()
 
     def _make_operator(self) -> Operator:
-        config, now = self._config, datetime.now(UTC)
-        identities = None if config.production else embedded_identities(config.trust_domain, now)
+        config = self._config
         return Operator(
             self._keeper,
-            identities,
+            self._identities.own,
             version=__version__,
             production=config.production,
             unsafe_settings=config.unsafe_settings(),
-            started=now,
+            started=datetime.now(UTC),
             clock=time.monotonic,
             usage=self._usage,
             components=[self._records.state, self._registrations.state],
         )
 
-    def _make_listeners(self, health: Health) -> None:
+    async def _make_listeners(self, health: Health) -> None:
         config = self._config
-        listener = functools.partial(Listener, options=channel_options(config.limits))
         services = composition.services(self._parts())
         workload = [*services.workload, health.register]
-        methods = self._methods(workload, [POLICY, TOOL, IDENTITY, HEALTH])
+        methods = self._methods(workload, [POLICY, TOOL, IDENTITY, WORKLOAD_API, HEALTH])
+        doors = Doors(config.limits, self._admissions, self._metrics, time.monotonic)
         for entry in config.listener:
-            facts = {"listener": entry.name}
-            caller = Caller(entry.spiffe_id, Attestation(entry.attestation), facts)
-            interceptor = self._interceptor(caller, methods)
-            self._listeners.append(
-                listener(entry.name, entry.socket, entry.mode, interceptor=interceptor)
-            )
+            if isinstance(entry, MtlsListener):
+                trust = self._trust = self._trust or await self._first_trust()
+                made = doors.of_peers(entry, methods, trust, config.trust_domain)
+            else:
+                caller = Caller(entry.spiffe_id, Attestation.STATIC, {"listener": entry.name})
+                made = doors.of_one(
+                    entry.name, SocketPlace(entry.socket, entry.mode), caller, methods
+                )
+            self._listeners.append(made)
         admin = self._methods([services.admin, health.register], [ADMIN, HEALTH])
-        interceptor = self._interceptor(None, admin)
-        self._listeners.append(
-            listener("admin", config.admin.socket, _ADMIN_MODE, interceptor=interceptor)
-        )
+        place = SocketPlace(config.admin.socket, _ADMIN_MODE)
+        self._listeners.append(doors.of_one("admin", place, None, admin))
 
     def _methods(self, register: Sequence[Register], services: Sequence[str]) -> Methods:
         chain = Chain(
@@ -190,15 +199,15 @@ class App:
         )
         return Methods([*register, reflection_of(services)], chain)
 
-    def _interceptor(self, caller: Caller | None, methods: Methods) -> CallInterceptor:
-        name = str(caller.spiffe_id) if caller else OPERATOR
-        return CallInterceptor(
-            caller,
-            methods=methods,
-            admission=self._admissions.of(name, time.monotonic()),
-            metrics=self._metrics,
-            clock=time.monotonic,
-        )
+    async def _first_trust(self) -> Trust:
+        """What mTLS needs, once it is there; until then nobody could be verified."""
+        await self._identities.ready()
+        async with contextlib.aclosing(self._identities.bundles()) as bundles:
+            return Trust(self._identities.serving, await anext(bundles))
+
+    async def _follow(self, trust: Trust) -> None:
+        async for bundles in self._identities.bundles():
+            trust.replace(bundles)
 
     def _parts(self) -> composition.Parts:
         return composition.Parts(
@@ -210,16 +219,16 @@ class App:
             self._metrics,
             self._tool_report,
             self._operator,
+            self._identities,
         )
 
     def _publish_metrics(self) -> None:
         metrics, keeper = self._metrics, self._keeper
         metrics.calls_in_flight.set_function(self._admissions.in_flight)
         metrics.epoch_followers.set_function(lambda: self._epochs.followers)
-        metrics.connections.set_function(sockets.connections)
+        metrics.connections.set_function(lambda: connections.total(self._listeners))
         metrics.listeners.set(len(self._listeners))
-        limit = self._config.limits.connections
-        metrics.listeners_full.set_function(functools.partial(sockets.full_listeners, limit))
+        metrics.listeners_full.set_function(lambda: connections.full(self._listeners))
         metrics.policy_age.set_function(lambda: keeper.state.info(time.monotonic()).age_seconds)
         metrics.unsafe_settings(self._config.unsafe_settings())
         if self._config.metrics.endpoint:
@@ -234,6 +243,6 @@ class App:
     def _usage(self) -> Iterator[CallerUsage]:
         now = time.monotonic()
         for listener in self._listeners:
-            if listener.caller is not None:
-                used = listener.use(now)
-                yield CallerUsage(listener.caller, str(listener.path), *used)
+            for account in listener.accounts():
+                if account.caller is not None:
+                    yield CallerUsage(account.caller, str(listener.place), *account.use(now))

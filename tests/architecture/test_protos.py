@@ -32,7 +32,7 @@ Element = tuple[str, tuple[int, ...]]
 def files(tmp_path_factory: pytest.TempPathFactory) -> Sequence[descriptor_pb2.FileDescriptorProto]:
     """Our protos as protoc sees them, with their comments."""
     out = tmp_path_factory.mktemp("protos") / "all.binpb"
-    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.glob("governd/**/*.proto"))
+    sources = sorted(str(path.relative_to(PROTOS)) for path in PROTOS.glob("**/*.proto"))
     google = Path(str(resources.files("google") / "rpc")).parent.parent
     include = resources.files("grpc_tools") / "_proto"
     paths = (f"-I{PROTOS}", f"-I{include}", f"-I{google}")
@@ -98,7 +98,7 @@ def test_every_element_has_a_comment_before_it(
 
 
 def test_every_file_begins_with_a_comment() -> None:
-    for path in PROTOS.glob("governd/**/*.proto"):
+    for path in PROTOS.glob("**/*.proto"):
         assert path.read_text(encoding="utf-8").startswith("// "), path.name
 
 

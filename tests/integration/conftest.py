@@ -20,6 +20,7 @@ from tests.integration.daemon_process import (
     StartGovernd,
     prepare,
 )
+from tests.spire_parts import Spire, StartSpire, spires
 
 
 @pytest.fixture
@@ -49,3 +50,17 @@ def governd(tmp_path: Path) -> Iterator[StartGovernd]:
         for daemon in daemons:
             daemon.kill()
     assert not any(codes), f"governd ended with {codes}"
+
+
+@pytest.fixture
+def start_spire() -> Iterator[StartSpire]:
+    """Starts SPIREs for one test; see ``tests/spire_parts.py``."""
+    with spires() as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def spire() -> Iterator[Spire]:
+    """A SPIRE that the tests of a module share, each with entries and selectors of its own."""
+    with spires() as start:
+        yield start()

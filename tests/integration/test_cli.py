@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -141,11 +142,14 @@ def test_healthcheck_is_not_held_up_or_fooled_by_a_server_that_is(
 
 def test_whoami_tells_the_caller_of_the_socket(daemon: DaemonProcess) -> None:
     found = answer("whoami", GOVERND_SOCKET=str(daemon.sockets["writer"]))
+    assert datetime.fromisoformat(found.pop("not_after")) > datetime.now(UTC)
     assert found == {
         "spiffe_id": WRITER,
         "attestation": "static",
         "facts": {"listener": "writer"},
         "tenant": "",
+        "phase": "ready",
+        "reason": "",
     }
     assert WRITER in cli("whoami", "--socket", daemon.sockets["writer"])
 

@@ -9,12 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from governd.config import Config, load, parse
+from governd.config import Config, StaticListener, load, parse
 from governd.errors import ConfigError
 from governd.identity import SpiffeId
 
 BASE = Path("/etc/governd")
 MINIMAL = 'trust_domain = "example.org"\n'
+SPIRE = '[identity]\nsource = "spire"\nspire_admin_socket = "/run/spire/admin.sock"\n'
 NOTHING: Mapping[str, str] = {}
 
 
@@ -68,6 +69,7 @@ def test_what_servers_may_register_is_bounded_unless_configured_otherwise() -> N
 def test_a_listener_is_named_by_the_last_segment_of_its_id() -> None:
     first, second = read(MINIMAL + listener() + listener(name="two", socket="b")).listener
     assert (first.name, second.name) == ("writer", "two")
+    assert isinstance(first, StaticListener)
     assert first.spiffe_id == SpiffeId.parse("spiffe://example.org/agent/writer")
 
 
@@ -137,6 +139,7 @@ def test_all_mistakes_come_at_once_each_with_its_line() -> None:
     )
     assert [line.split(": ")[:2] for line in mistakes(text, {"GOVERND_DRAIN__GRACE": "1"})] == [
         ["environment", "GOVERND_DRAIN__GRACE"],
+        ["governd.toml", "identity.source"],
         ["governd.toml:2", "trust_domain"],
         ["governd.toml:3", "colour"],
         ["governd.toml:5", "limits.burst"],
@@ -244,12 +247,12 @@ def test_a_listener_has_a_name_fit_for_a_log(name: str) -> None:
 
 
 def test_production_refuses_static_listeners_even_malformed_ones() -> None:
-    production = f"production = true\n{MINIMAL}"
+    production = f"production = true\n{MINIMAL}{SPIRE}"
     refused = 'attestation: expected none that is "static", because production is true'
     first, second, third = mistakes(production + listener() + listener(mode="x", socket="b"))
-    assert first == f"governd.toml:3: listener[0].{refused}"
-    assert second == f"governd.toml:6: listener[1].{refused}"
-    assert third.startswith("governd.toml:9: listener[1].mode: expected octal digits")
+    assert first == f"governd.toml:6: listener[0].{refused}"
+    assert second == f"governd.toml:9: listener[1].{refused}"
+    assert third.startswith("governd.toml:12: listener[1].mode: expected octal digits")
     assert read(production).production
 
 

@@ -60,7 +60,7 @@ class TargetError(GoverndError):
 
 
 class UnavailableError(GoverndError):
-    """governd is away, draining or did not answer in time."""
+    """governd is away, draining, without an identity for us, or did not answer in time."""
 
 
 class DeadlineExceededError(UnavailableError):
@@ -138,6 +138,9 @@ _BY_REASON: Final[Mapping[str, type[GoverndError]]] = {
     "REGISTRATION_TOO_LARGE": RegistrationTooLargeError,
     "DRAINING": UnavailableError,
     "LOG_UNAVAILABLE": UnavailableError,
+    "IDENTITY_UNAVAILABLE": UnavailableError,
+    "IDENTITY_NOT_ISSUED": UnavailableError,
+    "CALLER_UNVERIFIED": UnavailableError,
     "INTERNAL": InternalError,
 }
 

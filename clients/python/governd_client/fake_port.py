@@ -8,6 +8,7 @@ import grpc
 from google.rpc import status_pb2
 
 from governd_client._proto.governd.v1 import (
+    identity_service_pb2,
     identity_service_pb2_grpc,
     policy_service_pb2_grpc,
     tool_service_pb2_grpc,
@@ -174,6 +175,10 @@ class _Servicer(
 
     def RegisterTools(self, request_iterator: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
         return self._call(REGISTER_TOOLS, whole(REGISTER_TOOLS, request_iterator), context)
+
+    def WaitReady(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, ARG002, N802
+        ready = identity_service_pb2.PHASE_READY
+        yield identity_service_pb2.WaitReadyResponse(phase=ready)
 
 
 def serve(governd: Answering, server: grpc.Server) -> None:

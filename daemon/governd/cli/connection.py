@@ -73,6 +73,23 @@ def callers(path: Path, timeout: float) -> admin_service_pb2.ListCallersResponse
         )
 
 
+def identities(path: Path, timeout: float) -> admin_service_pb2.ListIdentitiesResponse:
+    """Asks on the admin socket what identities are held."""
+    request = admin_service_pb2.ListIdentitiesRequest()
+    with channel_to(path, timeout, ADMIN) as channel:
+        return admin_service_pb2_grpc.AdminServiceStub(channel).ListIdentities(
+            request, timeout=timeout
+        )
+
+
+def identity(path: Path, workload: str, timeout: float) -> admin_service_pb2.IdentityStatus:
+    """Asks on the admin socket what is held for one workload."""
+    request = admin_service_pb2.GetIdentityRequest(workload=workload)
+    with channel_to(path, timeout, ADMIN) as channel:
+        stub = admin_service_pb2_grpc.AdminServiceStub(channel)
+        return stub.GetIdentity(request, timeout=timeout).identity
+
+
 def reload(path: Path, timeout: float) -> admin_service_pb2.ReloadResponse:
     """Has governd read its policy source now."""
     request = admin_service_pb2.ReloadRequest()

@@ -20,6 +20,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "evaluate": ("evaluate:evaluate", "Ask whether you may do something."),
     "explain": ("explain:explain", "Show why a question is answered as it is."),
     "caller": ("caller:caller", "See who calls."),
+    "identity": ("identity:identity", "See what identities governd holds."),
     "tool": ("tool:tool", "Look at, compare and approve MCP tools."),
     "policy": ("policy:policy", "Check, test and reload policies."),
 }

@@ -63,3 +63,6 @@ class Key(enum.StrEnum):
     PINS = "pins", "How many definitions these are held to."
     LISTENERS = "listeners", "How many listeners."
     CALLS = "calls", "How many calls."
+    WORKLOAD = "workload", "Name of a workload for which identities are held."
+    SPIFFE_IDS = "spiffe_ids", "SPIFFE IDs of identities."
+    WHY = "why", "Why an identity is held no more, in words."

@@ -22,6 +22,8 @@ MAX_CACHED_CHARS = 8 << 20
 MAX_KEPT = 4
 """Contexts and outcomes kept for each: where candidates look at no argument, few come."""
 MAX_CONTEXT_CHARS = 512
+_MINTS = frozenset({"identity/jwt-svid", "token/exchange", "delegation/mint"})
+"""A permit of these puts a credential into somebody's hands."""
 
 _FAILED_POLICY = re.compile(r"policy `([^`]*)`")
 _Key = TypeVar("_Key")
@@ -87,8 +89,10 @@ class Asked:
 
     @property
     def destructive(self) -> bool:
-        """Whether it is about a destructive tool."""
-        return self.tool is not None and self.tool.destructive
+        """Whether it is about a destructive tool, or a credential."""
+        if self.tool is None:
+            return self.part.action.uid.id in _MINTS
+        return self.tool.destructive
 
     def keep_seen(self, context: str, longest: float, verdict: Verdict) -> None:
         """Keeps what follows of a context, and forgets the rest where there are many."""

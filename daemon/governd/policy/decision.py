@@ -63,7 +63,8 @@ class Decision:
         obligations: What must be done along with a permit.
         lease_seconds: How long the answer may be reused; 0 for not at all.
         shadow: Present where shadow policies would have changed the decision.
-        destructive: Whether the question was about a destructive tool.
+        destructive: Whether the question was about a destructive tool, or a credential:
+            then the answer is neither reused nor given without a record.
         hidden: Denied whatever the arguments are: lists hide what it was about.
     """
 

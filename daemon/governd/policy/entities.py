@@ -13,6 +13,7 @@ import cedarpy
 
 from governd.errors import RequestError
 from governd.identity import SpiffeId
+from governd.policy.reserved import is_reserved, reserve
 
 REVOKED_GROUP = "revoked"
 
@@ -178,7 +179,10 @@ class EntityGraph:
         """One entity; ``None`` where there is none of that name."""
         if uid.type == "Agent":
             return self._agent(uid)
-        return (extra or {}).get(uid) or self._records.get(uid)
+        record = (extra or {}).get(uid) or self._records.get(uid)
+        if uid.type == "ExternalService" and is_reserved(uid.id):
+            return reserve(record or {"uid": uid.json(), "attrs": {}, "parents": []})
+        return record
 
     def _agent(self, uid: Uid) -> Entity | None:
         try:

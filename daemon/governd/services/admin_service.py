@@ -5,6 +5,7 @@ from governd.application.operate import CallerUsage, Component, Operator
 from governd.identity import SpiffeId
 from governd.policy.analysis import Explanation
 from governd.services import convert
+from governd.services.admin_identities import AdminIdentities
 from governd.services.admin_tools import AdminTools
 from governd.services.context import Context
 
@@ -17,10 +18,17 @@ _EFFECTS = {
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     """governd.v1.AdminService."""
 
-    def __init__(self, operator: Operator, tools: AdminTools, parse: convert.Parse) -> None:
-        """Takes the use case, what answers about tools, and what reads arguments."""
+    def __init__(
+        self,
+        operator: Operator,
+        tools: AdminTools,
+        identities: AdminIdentities,
+        parse: convert.Parse,
+    ) -> None:
+        """Takes the use case, what answers about tools and identities, and reads arguments."""
         self._operator = operator
         self._tools = tools
+        self._identities = identities
         self._parse = parse
 
     async def Status(  # noqa: N802
@@ -82,6 +90,22 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         return admin_service_pb2.ListCallersResponse(
             callers=[_caller(usage) for usage in self._operator.callers()]
         )
+
+    async def ListIdentities(  # noqa: N802
+        self,
+        request: admin_service_pb2.ListIdentitiesRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.ListIdentitiesResponse:
+        """Every workload for which identities are held."""
+        return self._identities.list(request)
+
+    async def GetIdentity(  # noqa: N802
+        self,
+        request: admin_service_pb2.GetIdentityRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.GetIdentityResponse:
+        """One of them."""
+        return self._identities.get(request)
 
     async def ListTools(  # noqa: N802
         self,

@@ -12,9 +12,13 @@ from governd._proto.governd.v1 import (
     tool_service_pb2_grpc,
 )
 from governd.adapters.decision_report import DecisionReport
+from governd.adapters.identity_parts import IdentityParts
 from governd.adapters.tool_report import ToolReport
+from governd.application.call import Call
 from governd.application.evaluate import Evaluator
 from governd.application.filter_tools import ToolFilter
+from governd.application.issue_jwt_svid import JwtSvidIssuer
+from governd.application.keep_identities import HeldIdentity
 from governd.application.keep_tools import ToolKeeper
 from governd.application.list_tools import ToolList
 from governd.application.operate import Operator
@@ -22,14 +26,18 @@ from governd.application.registrations import Registrations
 from governd.application.report import Reporter
 from governd.application.sync_policy import PolicyKeeper
 from governd.application.watch_epoch import EpochFeed
+from governd.application.workload_view import WorkloadViews
 from governd.audit.ports import DecisionLog
-from governd.config import Config
+from governd.config import Config, StaticListener
 from governd.endpoints import status
 from governd.endpoints.methods import Register
+from governd.identity.svid import Workload
 from governd.observability import logs
 from governd.observability.metrics import Metrics
 from governd.policy.arguments import ArgumentLimits, parse_arguments
 from governd.policy.definitions import DefinitionLimits
+from governd.services import workload_stubs
+from governd.services.admin_identities import AdminIdentities
 from governd.services.admin_service import AdminServicer
 from governd.services.admin_tools import AdminTools
 from governd.services.answers import Answers
@@ -39,6 +47,7 @@ from governd.services.policy_service import PolicyServicer, UseCases
 from governd.services.questions import Questions
 from governd.services.registrations import RegistrationLimits
 from governd.services.tool_service import ToolServicer, ToolUseCases
+from governd.services.workload_api import WorkloadApiServicer
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,7 @@ class Parts:
         metrics: Count them.
         tool_report: Tells of registrations.
         operator: The use case behind the admin socket.
+        identities: What issues and holds identities.
     """
 
     config: Config
@@ -64,6 +74,7 @@ class Parts:
     metrics: Metrics
     tool_report: ToolReport
     operator: Operator
+    identities: IdentityParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +97,17 @@ def services(parts: Parts) -> Services:
 
 
 def _workload(parts: Parts, tool_keeper: ToolKeeper) -> Iterator[Register]:
+    evaluator, held = _evaluator(parts), _Held(parts)
     policy = PolicyServicer(
-        UseCases(_evaluator(parts), parts.epochs, _reporter(parts)),
+        UseCases(evaluator, parts.epochs, _reporter(parts)),
         Questions(_argument_parser(parts.config)),
         Answers(status.to_status),
         batch_size=parts.config.limits.batch_size,
     )
-    identity = IdentityServicer(parts.operator.tenant_of)
+    identity = IdentityServicer(parts.operator.tenant_of, held)
+    views = WorkloadViews(parts.identities.keeper)
+    issuer = JwtSvidIssuer(evaluator, views)
+    workload_api = WorkloadApiServicer(held, views, issuer, wall_clock=time.time)
     tools = ToolServicer(
         ToolUseCases(tool_keeper, _tool_filter(parts), parts.tool_report),
         _registration_limits(parts.config),
@@ -102,11 +117,33 @@ def _workload(parts: Parts, tool_keeper: ToolKeeper) -> Iterator[Register]:
         identity_service_pb2_grpc.add_IdentityServiceServicer_to_server, identity
     )
     yield functools.partial(tool_service_pb2_grpc.add_ToolServiceServicer_to_server, tools)
+    yield functools.partial(workload_stubs.add_to_server, workload_api)
+
+
+class _Held:
+    """Holds identities for the callers of listeners that have one caller each.
+
+    Those that show a certificate have theirs already.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        """Begins to hold them."""
+        embedded = parts.config.identity.source == "embedded"  # SPIRE goes by selectors
+        entries = [one for one in parts.config.listener if isinstance(one, StaticListener)]
+        self._held = {
+            one.name: parts.identities.keeper.open(Workload(one.name, spiffe_id=one.spiffe_id))
+            for one in (entries if embedded else ())
+        }
+
+    def of(self, this: Call) -> HeldIdentity | None:
+        """What is held for who calls."""
+        return self._held.get(this.workload.facts.get("listener", ""))
 
 
 def _admin(parts: Parts, tool_keeper: ToolKeeper) -> Register:
     tools = AdminTools(ToolList(parts.keeper, parts.registrations), tool_keeper)
-    admin = AdminServicer(parts.operator, tools, _argument_parser(parts.config))
+    identities = AdminIdentities(parts.identities.list)
+    admin = AdminServicer(parts.operator, tools, identities, _argument_parser(parts.config))
     return functools.partial(admin_service_pb2_grpc.add_AdminServiceServicer_to_server, admin)
 
 

@@ -12,6 +12,7 @@ from governd._proto.governd.v1 import (
     tool_service_pb2,
     types_pb2,
 )
+from governd.application.identity_state import Phase
 from governd.errors import Problem, RequestError
 from governd.identity import Attestation, SpiffeId
 from governd.policy.arguments import Arguments
@@ -23,7 +24,16 @@ Parse = Callable[[bytes], Arguments]
 PARTS: tuple[Literal["subject", "action", "resource", "context"], ...]
 PARTS = ("subject", "action", "resource", "context")
 """Of a request; a batch may state each once for all of its questions."""
-ATTESTATIONS = {Attestation.STATIC: identity_service_pb2.ATTESTATION_STATIC}
+ATTESTATIONS = {
+    Attestation.STATIC: identity_service_pb2.ATTESTATION_STATIC,
+    Attestation.MTLS: identity_service_pb2.ATTESTATION_MTLS,
+    Attestation.SPIRE: identity_service_pb2.ATTESTATION_SPIRE,
+    Attestation.TEMPLATE: identity_service_pb2.ATTESTATION_TEMPLATE,
+}
+PHASES = {
+    Phase.WAITING: identity_service_pb2.PHASE_WAITING,
+    Phase.READY: identity_service_pb2.PHASE_READY,
+}
 
 
 def question(

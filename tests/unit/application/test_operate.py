@@ -6,7 +6,7 @@ import pytest
 
 from governd.application.operate import CallerUsage, Component, Identities, Operator
 from governd.application.sync_policy import PolicyKeeper
-from governd.errors import PolicyError, SubjectError
+from governd.errors import IdentityError, PolicyError, SubjectError
 from governd.identity import Attestation, Caller, SpiffeId
 from governd.identity.ports import Signer
 from governd.policy.decision import DecisionCode
@@ -31,6 +31,17 @@ class Still:
         return FakeSigner()
 
 
+class Absent:
+    """An identity that is not there."""
+
+    def current(self, now: datetime) -> Signer:
+        message = "SPIRE agent is away"
+        raise IdentityError(message)
+
+
+EMBEDDED = Identities(Still(), Still(), "embedded")
+
+
 def usage(name: str, listener: str) -> CallerUsage:
     return CallerUsage(Caller(SpiffeId.parse(name), Attestation.STATIC), listener, 0, 0, 0, None)
 
@@ -38,7 +49,7 @@ def usage(name: str, listener: str) -> CallerUsage:
 class Operated:
     """An operator over a fake source."""
 
-    def __init__(self, *, identities: bool = True) -> None:
+    def __init__(self, identities: Identities | None = EMBEDDED) -> None:
         self.source = FakePolicySource(source_files(PERMIT_ALL, manifest=TENANTS))
         self.log = Component("decision_log", ready=True, detail="fine")
         self.keeper = PolicyKeeper(
@@ -49,7 +60,7 @@ class Operated:
         )
         self.operator = Operator(
             self.keeper,
-            Identities(Still(), Still(), "embedded") if identities else None,
+            identities,
             version="1.2.3",
             production=False,
             unsafe_settings=("unsafe_x",),
@@ -77,7 +88,7 @@ async def test_the_status_says_everything(operated: Operated) -> None:
     assert status.ready
     assert (status.version, status.listeners, status.production) == ("1.2.3", 2, False)
     assert status.unsafe_settings == ("unsafe_x",)
-    assert (status.policies, status.policy.bundle_version) == (6, 7)
+    assert (status.policies, status.policy.bundle_version) == (7, 7)
     assert status.policy.age_seconds == 3
     assert status.serving_identity.startswith("spiffe://")
     assert status.signing_identity.startswith("spiffe://")
@@ -105,7 +116,7 @@ async def test_a_refused_source_is_told_and_the_last_good_policy_is_ready(
     await operated.keeper.check()
     assert operated.operator.status().ready
     assert component(operated, "policy").detail == (
-        "6 policies in force; the source was refused since: policy: is away"
+        "7 policies in force; the source was refused since: policy: is away"
     )
 
 
@@ -115,11 +126,24 @@ async def test_any_component_that_is_not_ready_makes_all_not_ready(operated: Ope
 
 
 async def test_without_an_identity_governd_is_not_ready() -> None:
-    operated = Operated(identities=False)
+    operated = Operated(identities=None)
     await operated.keeper.check()
     status = operated.operator.status()
     assert not status.ready
     assert (status.serving_identity, status.signing_identity, status.identity_source) == ("",) * 3
+
+
+async def test_an_identity_that_is_not_there_now_is_nobody_and_no_crash() -> None:
+    nobody = Identities(
+        Absent(), Absent(), "spire", lambda: Component("identity", ready=False, detail="away")
+    )
+    operated = Operated(nobody)
+    await operated.keeper.check()
+    status = operated.operator.status()
+    assert (status.serving_identity, status.signing_identity) == ("", "")
+    assert status.identity_source == "spire"
+    assert component(operated, "identity") == Component("identity", ready=False, detail="away")
+    assert not status.ready
 
 
 async def test_callers_come_by_listener_with_their_tenants(operated: Operated) -> None:

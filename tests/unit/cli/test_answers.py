@@ -87,6 +87,8 @@ def test_a_code_of_a_newer_governd_is_a_number_and_no_crash() -> None:
     assert evaluation.headline(newer).plain.startswith("deny  99")
     caller_ = identity_service_pb2.WhoAmIResponse.FromString(b"\x10\x63")
     assert whoami.attestation_name(caller_.attestation) == "99"
+    phase = identity_service_pb2.WhoAmIResponse.FromString(b"\x28\x63").phase
+    assert whoami.phase_name(phase) == "99"
 
 
 def an_explanation() -> admin_service_pb2.ExplainResponse:
@@ -206,6 +208,48 @@ def test_a_caller_that_never_called_is_told_apart() -> None:
     assert caller.to_json(one)["idle_seconds"] is None
     one.idle.FromSeconds(0)
     assert caller.to_json(one)["idle_seconds"] == 0
+
+
+def a_caller() -> identity_service_pb2.WhoAmIResponse:
+    return identity_service_pb2.WhoAmIResponse(
+        spiffe_id="spiffe://example.org/a",
+        attestation=identity_service_pb2.ATTESTATION_SPIRE,
+        facts={"pod": "a-1"},
+        phase=identity_service_pb2.PHASE_READY,
+    )
+
+
+def test_a_caller_with_an_identity_is_told_when_it_ends(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answer = a_caller()
+    answer.not_after.FromDatetime(datetime(2026, 1, 1, 13, tzinfo=UTC))
+    said = shown(capsys, output.facts(whoami.rows(answer)))
+    for part in ("spiffe://example.org/a", "spire", "none", "ready", "2026-01-01T13:00:00Z", "a-1"):
+        assert part in said
+    assert "because" not in said
+
+
+def test_a_caller_that_waits_is_told_what_for(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = a_caller()
+    answer.phase = identity_service_pb2.PHASE_WAITING
+    answer.reason = "no registration entry matches"
+    said = shown(capsys, output.facts(whoami.rows(answer)))
+    assert "waiting" in said
+    assert "no registration entry matches" in said
+    assert "ends" not in said
+
+
+def test_a_caller_has_stable_keys() -> None:
+    assert whoami.to_json(a_caller()) == {
+        "spiffe_id": "spiffe://example.org/a",
+        "attestation": "spire",
+        "facts": {"pod": "a-1"},
+        "tenant": "",
+        "phase": "ready",
+        "reason": "",
+        "not_after": None,
+    }
 
 
 def test_what_came_over_a_socket_cannot_style_or_move_the_terminal(

@@ -8,6 +8,7 @@ import pytest
 CLIENTS = [
     *("whoami", "evaluate", "explain", "status", "caller", "policy_reload", "healthcheck"),
     *("tool_list", "tool_show", "tool_diff", "tool_approve"),
+    *("identity_list", "identity_show"),
 ]
 INSIDE = ("app", "application", "endpoints", "adapters", "services", "policy", "audit", "config")
 

@@ -36,6 +36,8 @@ def test_every_verb_is_there() -> None:
         "evaluate",
         "explain",
         "caller list",
+        "identity list",
+        "identity show",
         "tool list",
         "tool show",
         "tool diff",
@@ -63,7 +65,7 @@ def test_every_verb_that_prints_an_answer_has_json_with_its_keys_told(
     assert ("--json" in said and "\n  JSON:\n" in said) or path == ("run",)
 
 
-@pytest.mark.parametrize("group", [governd, "policy", "caller", "tool"])
+@pytest.mark.parametrize("group", [governd, "policy", "caller", "identity", "tool"])
 def test_a_line_of_help_in_a_table_is_the_verbs_own(group: click.Command | str) -> None:
     context = click.Context(governd)
     found = governd.get_command(context, group) if isinstance(group, str) else group
@@ -102,7 +104,7 @@ def test_a_command_that_is_not_understood_gets_one_line_and_2(
     assert said in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["policy"], ["caller"], ["tool"]])
+@pytest.mark.parametrize("arguments", [[], ["policy"], ["caller"], ["identity"], ["tool"]])
 def test_a_group_alone_shows_its_verbs(arguments: list[str]) -> None:
     result = CliRunner().invoke(governd, arguments)
     assert result.exit_code == failure.USAGE

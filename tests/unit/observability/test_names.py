@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
-from governd.observability import logs, names, page
+from governd.observability import identity_names, logs, names, page
 from governd.observability.log_keys import Key
 from governd.observability.names import Kind
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
+ALL = (*names.METRICS, *identity_names.METRICS)
 
 
 def test_the_document_is_what_the_module_prints() -> None:
@@ -17,11 +18,13 @@ def test_the_document_is_what_the_module_prints() -> None:
 def test_every_metric_of_the_module_is_on_the_list() -> None:
     defined = [value for value in vars(names).values() if isinstance(value, names.Metric)]
     assert list(names.METRICS) == defined
+    defined = [value for value in vars(identity_names).values() if isinstance(value, names.Metric)]
+    assert list(identity_names.METRICS) == defined
 
 
 def test_metric_names_follow_the_conventions() -> None:
-    assert len({metric.name for metric in names.METRICS}) == len(names.METRICS)
-    for metric in names.METRICS:
+    assert len({metric.name for metric in ALL}) == len(ALL)
+    for metric in ALL:
         assert re.fullmatch(r"governd(_[a-z]+)+", metric.name)
         assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
         assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM)
@@ -29,7 +32,7 @@ def test_metric_names_follow_the_conventions() -> None:
 
 
 def test_no_label_names_a_caller_or_an_argument() -> None:
-    labels = {label for metric in names.METRICS for label in metric.labels}
+    labels = {label for metric in ALL for label in metric.labels}
     assert labels == {
         "action_class",
         "code",
@@ -39,10 +42,12 @@ def test_no_label_names_a_caller_or_an_argument() -> None:
         "method",
         "outcome",
         "path",
+        "phase",
         "reason",
         "result",
         "server",
         "setting",
+        "source",
         "state",
         "tool",
         "version",

@@ -504,7 +504,7 @@ def test_a_tenants_permit_opens_what_is_its_own_and_servers_it_may_use() -> None
         ("delegation/mint", f"agent:{WRITER}"),
         ("http/request", "external_service:api.example"),
         ("token/exchange", "external_service:bank.example"),
-        ("identity/jwt-svid", "external_service:spiffe://example.org/governd"),
+        ("identity/jwt-svid", "external_service:spiffe://example.org/bank"),
     ],
 )
 def test_a_tenants_permit_does_not_open_what_is_the_platforms(action: str, resource: str) -> None:

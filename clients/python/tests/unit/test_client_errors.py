@@ -24,6 +24,9 @@ BY_REASON = {
     "REGISTRATION_TOO_LARGE": governd_client.RegistrationTooLargeError,
     "DRAINING": governd_client.UnavailableError,
     "LOG_UNAVAILABLE": governd_client.UnavailableError,
+    "IDENTITY_UNAVAILABLE": governd_client.UnavailableError,
+    "IDENTITY_NOT_ISSUED": governd_client.UnavailableError,
+    "CALLER_UNVERIFIED": governd_client.UnavailableError,
     "INTERNAL": governd_client.InternalError,
 }
 BY_CODE = {
