@@ -40,14 +40,13 @@ from governd.observability import logs
 from governd.observability.identity_metrics import IdentityMetrics
 from governd.observability.metrics import Metrics, MetricsServer
 from governd.policy.inquiry import BUILT_IN_ACTIONS
-from governd.services import composition
+from governd.services import composition, workload_stubs
 
 POLICY = "governd.v1.PolicyService"
 TOOL = "governd.v1.ToolService"
 IDENTITY = "governd.v1.IdentityService"
 ADMIN = "governd.v1.AdminService"
 HEALTH = "grpc.health.v1.Health"
-WORKLOAD_API = "SpiffeWorkloadAPI"
 _ADMIN_MODE = 0o600
 _GC_THRESHOLDS = (5_000, 20, 50)
 """What is remembered of questions has no cycles: Python's own pace walks it for nothing."""
@@ -177,7 +176,7 @@ class App:
         config = self._config
         services = composition.services(self._parts())
         workload = [*services.workload, health.register]
-        methods = self._methods(workload, [POLICY, TOOL, IDENTITY, WORKLOAD_API, HEALTH])
+        methods = self._methods(workload, [POLICY, TOOL, IDENTITY, workload_stubs.SERVICE, HEALTH])
         doors = Doors(config.limits, self._admissions, self._metrics, time.monotonic)
         for entry in config.listener:
             if isinstance(entry, MtlsListener):

@@ -13,6 +13,7 @@ from typing import NoReturn, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from governd.errors import PolicyError, Problem
+from governd.policy.strict_json import unique_members
 
 MAX_FILE_BYTES = 4 << 20
 _TOML_LINE = re.compile(r"at line (\d+)")
@@ -80,7 +81,7 @@ class Documents:
         """A JSON file's value; ``None`` where it is not JSON, or null."""
         try:
             value: object = json.loads(
-                self.text(path), object_pairs_hook=_unique, parse_constant=_no_constant
+                self.text(path), object_pairs_hook=unique_members, parse_constant=_no_constant
             )
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
@@ -126,14 +127,6 @@ def _said(message: str) -> str:
     words = {"Extra inputs are not permitted": "unknown key", "Field required": "required"}
     message = words.get(message, message.removeprefix("Value error, "))
     return message[:1].lower() + message[1:]
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        message = "an object has a member twice"
-        raise ValueError(message)
-    return members
 
 
 def _no_constant(text: str) -> NoReturn:

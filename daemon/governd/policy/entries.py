@@ -6,7 +6,6 @@ resource of which only the server is known, and each that a policy names and the
 can expand to.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from governd.errors import RequestError
@@ -15,7 +14,7 @@ from governd.policy.definitions import Kind
 from governd.policy.entities import Entity, Placed, Uid
 from governd.policy.inquiry import Refusal, named, unlisted_record
 from governd.policy.listing import Entry, Page, PageKey
-from governd.policy.offered import ENTITY_TYPES
+from governd.policy.offered import ENTITY_TYPES, literal_prefix
 from governd.policy.question import MAX_ID_BYTES, parse_name, parse_resource
 from governd.policy.tools import CALL
 
@@ -30,9 +29,6 @@ _USES = {
     Kind.RESOURCE_TEMPLATE: ("resource", _READ),
     Kind.PROMPT: ("prompt", "prompts/get"),
 }
-# What a template has before its first expression, as far as expanding leaves it as it is
-# (RFC 6570 section 3.1).
-_NOT_LITERAL = re.compile(r"[^A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]")
 _UNKNOWN = {"uri": {"__extn": {"fn": "unknown", "arg": "uri"}}}
 _PAGE_CHARS, _ENTRY_CHARS, _INDEX_CHARS = 512, 768, 16
 
@@ -86,7 +82,7 @@ class PageReader:
             return [f"{self._server}/{name}"]
         if not name or not self._is_template(f"{self._server}/{name}"):
             return []
-        prefix = f"{self._server}/{_NOT_LITERAL.split(name, maxsplit=1)[0]}"
+        prefix = f"{self._server}/{literal_prefix(name)}"
         found = self._policy.handles.named.beginning_with(prefix, MAX_NAMED + 1)
         if len(found) > MAX_NAMED:
             self._open.append(index)

@@ -77,7 +77,12 @@ def _load(text: bytes, path: str, max_depth: int) -> object:
     return value
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def unique_members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object's members, for a decoder's ``object_pairs_hook``.
+
+    Raises:
+        ValueError: One comes twice.
+    """
     members = dict(pairs)
     if len(members) != len(pairs):
         message = "an object has a member twice"
@@ -90,7 +95,7 @@ def _constant(text: str) -> NoReturn:
     raise ValueError(message)
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+_DECODER = json.JSONDecoder(object_pairs_hook=unique_members, parse_constant=_constant)
 
 
 def _check(value: object, path: str, max_depth: int) -> None:

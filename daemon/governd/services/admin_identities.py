@@ -1,9 +1,5 @@
 """What AdminService says of identities: never a key."""
 
-from datetime import datetime
-
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from governd._proto.governd.v1 import admin_service_pb2
 from governd.application.identity_list import IdentityList, WorkloadIdentity, next_rotation
 from governd.identity.svid import X509Svid
@@ -56,13 +52,7 @@ def _svid(svid: X509Svid) -> admin_service_pb2.SvidStatus:
     return admin_service_pb2.SvidStatus(
         spiffe_id=str(svid.spiffe_id),
         hint=svid.hint,
-        not_before=_timestamp(svid.not_before),
-        not_after=_timestamp(svid.not_after),
-        next_rotation=_timestamp(next_rotation(svid)),
+        not_before=convert.timestamp(svid.not_before),
+        not_after=convert.timestamp(svid.not_after),
+        next_rotation=convert.timestamp(next_rotation(svid)),
     )
-
-
-def _timestamp(when: datetime) -> Timestamp:
-    message = Timestamp()
-    message.FromDatetime(when)
-    return message

@@ -38,8 +38,9 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     ) -> admin_service_pb2.StatusResponse:
         """What this governd is and holds."""
         status = self._operator.status()
-        message = admin_service_pb2.StatusResponse(
+        return admin_service_pb2.StatusResponse(
             version=status.version,
+            started=convert.timestamp(status.started),
             ready=status.ready,
             components=[_component(component) for component in status.components],
             policy=convert.policy_info(status.policy),
@@ -52,8 +53,6 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             identity_source=status.identity_source,
             production=status.production,
         )
-        message.started.FromDatetime(status.started)
-        return message
 
     async def Explain(  # noqa: N802
         self,

@@ -1,9 +1,11 @@
 """Between protobuf messages and the domain's values, and nothing else."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Literal
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from governd._proto.governd.v1 import (
     admin_service_pb2,
@@ -134,6 +136,13 @@ def duration(seconds: float) -> Duration:
 def set_duration(message: Duration, seconds: float) -> None:
     """Makes a message say so many seconds."""
     message.seconds, message.nanos = divmod(round(seconds * 1e9), 1_000_000_000)
+
+
+def timestamp(when: datetime) -> Timestamp:
+    """A moment as a message."""
+    message = Timestamp()
+    message.FromDatetime(when)
+    return message
 
 
 def problem(value: Problem) -> admin_service_pb2.PolicyProblem:

@@ -71,8 +71,4 @@ def _response(state: IdentityState) -> identity_service_pb2.WaitReadyResponse:
 
 
 def _not_after(state: IdentityState) -> Timestamp | None:
-    if not state.svids:
-        return None
-    message = Timestamp()
-    message.FromDatetime(state.svids[0].not_after)
-    return message
+    return convert.timestamp(state.svids[0].not_after) if state.svids else None

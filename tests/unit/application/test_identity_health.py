@@ -5,35 +5,24 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from governd.adapters.embedded_ca import EmbeddedAuthority
-from governd.adapters.embedded_identities import identities_of
+from governd.adapters.embedded_ca import EmbeddedAuthority, EmbeddedIdentity
 from governd.application.identity_health import IdentityHealth, span
-from governd.application.keep_identities import IdentityKeeper
-from governd.application.operate import Component, Identities
+from governd.application.operate import Component
 from governd.application.own_identity import OwnIdentities
 from governd.errors import SourceAwayError
 from governd.identity.svid import Selector, Workload
-from tests.fakes.identity_observer import RecordingObserver
-from tests.fakes.identity_source import FakeIdentitySource
-from tests.fakes.time import FakeTime, settle
+from tests.fakes.identities import FakeIdentities
+from tests.fakes.time import settle
 
 AWAY = SourceAwayError("SPIRE agent is away: nobody listens on /run/admin.sock")
 SERVING, SIGNING = Selector("governd", "server"), Selector("governd", "signer")
 
 
-class Watched:
+class Watched(FakeIdentities):
     """A governd's identities and their health."""
 
     def __init__(self) -> None:
-        self.time = FakeTime()
-        self.source = FakeIdentitySource(self.time.wall_clock)
-        self.keeper = IdentityKeeper(
-            self.source,
-            clock=self.time.clock,
-            wall_clock=self.time.wall_clock,
-            observer=RecordingObserver(),
-            sleep=self.time.sleep,
-        )
+        super().__init__()
         self.keeper.start()
         self.own = OwnIdentities.of(
             self.keeper,
@@ -129,10 +118,8 @@ async def test_a_workload_that_waits_to_be_registered_keeps_nobody_from_being_re
 async def test_the_development_authority_has_the_same_health(watched: Watched) -> None:
     await settle()
     authority = EmbeddedAuthority("example.org", datetime.now(UTC))
-    own: Identities = identities_of(authority, "n")
-    health = IdentityHealth(
-        watched.keeper, {"sign": own.signing}, wall_clock=watched.time.wall_clock
-    )
+    signing = EmbeddedIdentity.signing(authority, "n")
+    health = IdentityHealth(watched.keeper, {"sign": signing}, wall_clock=watched.time.wall_clock)
     assert health.component().ready
 
 

@@ -8,33 +8,21 @@ from datetime import UTC, datetime
 import pytest
 
 from governd.application.identity_state import Phase
-from governd.application.keep_identities import IdentityKeeper
 from governd.application.own_identity import OwnIdentities, OwnIdentity, OwnServingIdentity
 from governd.errors import IdentityError, NotDelegateError, RequestError, SourceAwayError
 from governd.identity.svid import Selector
 from governd.identity.verification import verify_svid
-from tests.fakes.identity_observer import RecordingObserver
+from tests.fakes.identities import FakeIdentities
 from tests.fakes.identity_source import LIFETIME, FakeIdentitySource
-from tests.fakes.time import FakeTime, settle
+from tests.fakes.time import settle
 
 SERVER, SIGNER = "/governd/server/node-1", "/governd/signer/node-1"
 SERVER_SELECTOR, SIGNER_SELECTOR = "governd:identity:server", "governd:identity:signer"
 AWAY = SourceAwayError("SPIRE agent is away: there is no socket")
 
 
-class Governd:
+class Governd(FakeIdentities):
     """A governd that holds its own identities, in a time that tests move."""
-
-    def __init__(self) -> None:
-        self.time = FakeTime()
-        self.source = FakeIdentitySource(self.time.wall_clock)
-        self.keeper = IdentityKeeper(
-            self.source,
-            clock=self.time.clock,
-            wall_clock=self.time.wall_clock,
-            observer=RecordingObserver(),
-            sleep=self.time.sleep,
-        )
 
     def open(
         self, *, serving: str = SERVER_SELECTOR, signing: str = SIGNER_SELECTOR

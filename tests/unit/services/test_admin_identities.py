@@ -7,32 +7,22 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from governd._proto.governd.v1 import admin_service_pb2, identity_service_pb2
 from governd.application.identity_list import IdentityList
-from governd.application.keep_identities import IdentityKeeper
 from governd.errors import RequestError, SourceAwayError
 from governd.identity import Attestation
 from governd.identity.svid import Selector, Workload
 from governd.services.admin_identities import AdminIdentities
-from tests.fakes.identity_observer import RecordingObserver
-from tests.fakes.identity_source import FakeIdentitySource
-from tests.fakes.time import FakeTime, settle
+from tests.fakes.identities import FakeIdentities
+from tests.fakes.time import settle
 
 WEB = Workload("web", (Selector.parse("k8s:sa:web"),), facts={"namespace": "shop"})
 BANK = Workload("bank", (Selector.parse("k8s:sa:bank"),))
 
 
-class Admin:
+class Admin(FakeIdentities):
     """The operator's questions over a fake source."""
 
     def __init__(self) -> None:
-        self.time = FakeTime()
-        self.source = FakeIdentitySource(self.time.wall_clock)
-        self.keeper = IdentityKeeper(
-            self.source,
-            clock=self.time.clock,
-            wall_clock=self.time.wall_clock,
-            observer=RecordingObserver(),
-            sleep=self.time.sleep,
-        )
+        super().__init__()
         self.identities = AdminIdentities(IdentityList(self.keeper, lambda _: Attestation.SPIRE))
 
     def get(self, name: str) -> admin_service_pb2.IdentityStatus:

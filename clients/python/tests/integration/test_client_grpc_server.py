@@ -1,5 +1,6 @@
 """gRPC servers that ask governd about what they received, for all four kinds of call."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent import futures
 from pathlib import Path
@@ -128,16 +129,19 @@ async def invoke(
         register(server, handlers.async_one, handlers.async_many, handlers.async_write)
         server.add_insecure_port(target)
         await server.start()
-    async with grpc.aio.insecure_channel(target) as channel:
+    with grpc.insecure_channel(target) as channel:
 
-        async def call(path: str) -> list[bytes]:
+        def send(path: str) -> list[bytes]:
             kind = path.rpartition("/")[2]
             name = kind if kind in KINDS else "unary_unary"
             payload: Any = iter([b"a"]) if name.startswith("stream") else b"a"
-            started = getattr(channel, name)(path)(payload, timeout=5)
-            if name.endswith("stream"):
-                return [each async for each in started]
-            return [await started]
+            answer = getattr(channel, name)(path)(payload, timeout=5)
+            return list(answer) if name.endswith("stream") else [answer]
+
+        async def call(path: str) -> list[bytes]:
+            # A `grpc.aio` stream that is refused while it still writes loses the status
+            # (INTERNAL, "execute_batch"), so this caller is a thread's.
+            return await asyncio.to_thread(send, path)
 
         yield call
     stopped = server.stop(None)
@@ -165,12 +169,12 @@ async def test_denied_call_never_reaches_its_handler_and_tells_no_policy(
     governd: FakeGovernd, handlers: Handlers, invoke: Invoke, kind: str
 ) -> None:
     governd.rule = lambda _: deny(reasons=["secret-policy"])
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(grpc.RpcError) as caught:
         await invoke(f"/service/{kind}")
     assert handlers.ran == 0
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert caught.value.details() == "denied by policy"
-    assert dict(caught.value.trailing_metadata())[DECISION_ID] == SOME_ID
+    assert (DECISION_ID, SOME_ID) in caught.value.trailing_metadata()
     assert "secret-policy" not in str(caught.value)
 
 
@@ -179,7 +183,7 @@ async def test_governd_away_refuses_and_hides_why(
     governd: FakeGovernd, handlers: Handlers, invoke: Invoke, kind: str
 ) -> None:
     governd.status = status_pb2.Status(code=14, message="hidden")
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(grpc.RpcError) as caught:
         await invoke(f"/service/{kind}")
     assert handlers.ran == 0
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -192,7 +196,7 @@ async def test_unknown_caller_is_refused_without_asking(
     handlers: Handlers, caller: Caller, invoke: Invoke, kind: str, error: Exception
 ) -> None:
     caller.error = error
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(grpc.RpcError) as caught:
         await invoke(f"/service/{kind}")
     # A deny would be PERMISSION_DENIED.
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
@@ -206,7 +210,7 @@ async def test_caller_that_is_no_text_is_never_taken_for_the_server_itself(
 ) -> None:
     governd.rule = lambda _: permit()
     caller.spiffe_id = spiffe_id
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(grpc.RpcError) as caught:
         await invoke("/service/unary_unary")
     assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert (handlers.ran, governd.requests) == (0, [])
@@ -217,7 +221,7 @@ async def test_call_without_a_question_is_refused(
     governd: FakeGovernd, handlers: Handlers, invoke: Invoke, method: str
 ) -> None:
     governd.rule = lambda _: permit()
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(grpc.RpcError) as caught:
         await invoke(f"/service/{method}")
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert "hidden" not in str(caught.value)
@@ -232,6 +236,6 @@ async def test_only_what_is_named_unsafe_passes_undecided(
 
 
 async def test_unknown_method_stays_unimplemented(invoke: Invoke) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(grpc.RpcError) as caught:
         await invoke("/nowhere/unary_unary")
     assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
