@@ -294,11 +294,11 @@ def test_a_batch_beyond_its_limit_is_refused(governd: StartGovernd) -> None:
 
 
 def test_a_large_batch_holds_no_other_caller_up(daemon: DaemonProcess) -> None:
-    """One caller's 256 questions with 60 KB of arguments, and another's single one."""
-    large = b'{"repo_path": "' + b"a" * 60_000 + b'"}'
-    empty = [policy_service_pb2.EvaluateRequest()] * 256
-    defaults = {name: getattr(request(arguments=large), name) for name in PARTS}
-    message = policy_service_pb2.EvaluateBatchRequest(evaluations=empty, **defaults)
+    """One caller's 256 different questions, and another's single one."""
+    arguments = [json.dumps({"repo_path": f"{i}" * 1_200}).encode() for i in range(100, 356)]
+    message = policy_service_pb2.EvaluateBatchRequest(
+        evaluations=[request(arguments=each) for each in arguments]
+    )
     with (
         grpc.insecure_channel(daemon.target("writer")) as busy,
         grpc.insecure_channel(daemon.target("reader")) as other,
@@ -310,7 +310,7 @@ def test_a_large_batch_holds_no_other_caller_up(daemon: DaemonProcess) -> None:
             assert evaluate(other, ALLOWED).decision
             answers += 1
         assert len(running.result().evaluations) == 256
-    assert answers > 3, "the other caller's questions were answered meanwhile"
+    assert answers > 2, "the other caller's questions were answered meanwhile"
 
 
 def test_health_and_reflection_are_served_to_stock_tools(writer: grpc.Channel) -> None:
