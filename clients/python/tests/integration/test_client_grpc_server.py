@@ -171,10 +171,11 @@ async def test_denied_call_never_reaches_its_handler_and_tells_no_policy(
     governd.rule = lambda _: deny(reasons=["secret-policy"])
     with pytest.raises(grpc.RpcError) as caught:
         await invoke(f"/service/{kind}")
+    trailing: Any = caught.value.trailing_metadata()
     assert handlers.ran == 0
     assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert caught.value.details() == "denied by policy"
-    assert {each[0]: each[1] for each in caught.value.trailing_metadata()}[DECISION_ID] == SOME_ID
+    assert dict(trailing)[DECISION_ID] == SOME_ID
     assert "secret-policy" not in str(caught.value)
 
 
