@@ -27,6 +27,7 @@ from governd_client.errors import (
     InvalidRequestError,
     LimitExceededError,
     MalformedAnswerError,
+    NotReadyError,
     RegistrationTooLargeError,
     ServerNotAllowedError,
     ServerUnknownError,
@@ -38,6 +39,7 @@ from governd_client.filtering import Filtered, ListPhase
 from governd_client.identity import Identity
 from governd_client.outcomes import Outcome
 from governd_client.question import Question, Resource, Semantic
+from governd_client.readiness import Phase, Readiness
 from governd_client.session import Stats
 
 __all__ = [
@@ -60,12 +62,15 @@ __all__ = [
     "LimitExceededError",
     "ListPhase",
     "MalformedAnswerError",
+    "NotReadyError",
     "Obligation",
     "Outcome",
+    "Phase",
     "Policy",
     "QuarantineReason",
     "Quarantined",
     "Question",
+    "Readiness",
     "RegistrationResult",
     "RegistrationTooLargeError",
     "Resource",

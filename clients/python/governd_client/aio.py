@@ -5,11 +5,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from governd_client._proto.governd.v1 import identity_service_pb2, policy_service_pb2, types_pb2
+from governd_client._proto.governd.v1 import policy_service_pb2, types_pb2
 from governd_client.channel import (
     EVALUATE,
     EVALUATE_BATCH,
-    WHO_AM_I,
     AsyncPort,
     CallTerms,
     resolve,
@@ -17,7 +16,7 @@ from governd_client.channel import (
 from governd_client.decision import Decision
 from governd_client.exchange import StreamEndedError
 from governd_client.grpc_port import AsyncGrpcPort
-from governd_client.identity import Identity
+from governd_client.identity_calls import AsyncIdentityCalls
 from governd_client.outcomes import AnswerPath
 from governd_client.question import (
     Question,
@@ -35,7 +34,7 @@ from governd_client.terms import DEFAULT_TIMEOUT_SECONDS, Terms, require_end, re
 from governd_client.tool_calls import AsyncToolCalls
 
 
-class AsyncClient(AsyncToolCalls, Telling):
+class AsyncClient(AsyncIdentityCalls, AsyncToolCalls, Telling):
     """Asks governd. Whatever goes wrong raises a ``GoverndError``: never an allow."""
 
     def __init__(
@@ -149,23 +148,6 @@ class AsyncClient(AsyncToolCalls, Telling):
         )
         supported = self._terms.supported(supported_obligations)
         return batch_answers(answer, len(questions), semantic, supported)
-
-    async def whoami(
-        self,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109 - a gRPC deadline
-    ) -> Identity:
-        """Asks who governd takes this workload for.
-
-        Raises:
-            GoverndError: There is no answer.
-        """
-        answer = await self._port.call(
-            WHO_AM_I,
-            identity_service_pb2.WhoAmIRequest(),
-            self._terms.of_call(timeout, None),
-        )
-        return Identity.from_proto(answer)
 
     async def close(self) -> None:
         """Reports what is left, for half a second at most, and gives the connection back.

@@ -89,6 +89,11 @@ WHO_AM_I: Final = Method(
     identity_service_pb2.WhoAmIRequest,
     identity_service_pb2.WhoAmIResponse,
 )
+WAIT_READY: Final = Method(
+    "/governd.v1.IdentityService/WaitReady",
+    identity_service_pb2.WaitReadyRequest,
+    identity_service_pb2.WaitReadyResponse,
+)
 FILTER_TOOLS: Final = Method(
     "/governd.v1.ToolService/FilterTools",
     tool_service_pb2.FilterToolsRequest,

@@ -9,11 +9,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from governd_client._proto.governd.v1 import identity_service_pb2, policy_service_pb2, types_pb2
+from governd_client._proto.governd.v1 import policy_service_pb2, types_pb2
 from governd_client.channel import (
     EVALUATE,
     EVALUATE_BATCH,
-    WHO_AM_I,
     CallTerms,
     Port,
     resolve,
@@ -21,7 +20,7 @@ from governd_client.channel import (
 from governd_client.decision import Decision
 from governd_client.exchange import StreamEndedError
 from governd_client.grpc_port import GrpcPort
-from governd_client.identity import Identity
+from governd_client.identity_calls import IdentityCalls
 from governd_client.outcomes import AnswerPath
 from governd_client.question import (
     Question,
@@ -39,7 +38,7 @@ from governd_client.threads import Background
 from governd_client.tool_calls import ToolCalls
 
 
-class Client(ToolCalls, Telling):
+class Client(IdentityCalls, ToolCalls, Telling):
     """Asks governd. Whatever goes wrong raises a ``GoverndError``: never an allow."""
 
     def __init__(
@@ -150,19 +149,6 @@ class Client(ToolCalls, Telling):
         )
         supported = self._terms.supported(supported_obligations)
         return batch_answers(answer, len(questions), semantic, supported)
-
-    def whoami(self, *, timeout: float | None = None) -> Identity:
-        """Asks who governd takes this workload for.
-
-        Raises:
-            GoverndError: There is no answer.
-        """
-        answer = self._port.call(
-            WHO_AM_I,
-            identity_service_pb2.WhoAmIRequest(),
-            self._terms.of_call(timeout, None),
-        )
-        return Identity.from_proto(answer)
 
     def close(self) -> None:
         """Reports what is left, for half a second at most, and gives the connection back.

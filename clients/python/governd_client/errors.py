@@ -67,6 +67,21 @@ class DeadlineExceededError(UnavailableError):
     """The deadline passed without an answer."""
 
 
+class NotReadyError(DeadlineExceededError):
+    """This workload got no identity in time.
+
+    Attributes:
+        waits_for: What it waited for last. For people: the words may change.
+    """
+
+    def __init__(
+        self, message: str, *, waits_for: str, code: grpc.StatusCode | None = None
+    ) -> None:
+        """Keeps the message and what was waited for."""
+        super().__init__(message, code=code)
+        self.waits_for = waits_for
+
+
 class InvalidRequestError(GoverndError):
     """A field of the question is missing, too long or malformed."""
 

@@ -8,7 +8,6 @@ import grpc
 from google.rpc import status_pb2
 
 from governd_client._proto.governd.v1 import (
-    identity_service_pb2,
     identity_service_pb2_grpc,
     policy_service_pb2_grpc,
     tool_service_pb2_grpc,
@@ -20,6 +19,7 @@ from governd_client.channel import (
     FILTER_TOOLS,
     REGISTER_TOOLS,
     REPORT_OUTCOME,
+    WAIT_READY,
     WATCH_EPOCH,
     WHO_AM_I,
     A,
@@ -176,9 +176,8 @@ class _Servicer(
     def RegisterTools(self, request_iterator: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
         return self._call(REGISTER_TOOLS, whole(REGISTER_TOOLS, request_iterator), context)
 
-    def WaitReady(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, ARG002, N802
-        ready = identity_service_pb2.PHASE_READY
-        yield identity_service_pb2.WaitReadyResponse(phase=ready)
+    def WaitReady(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._stream(WAIT_READY, iter([request]), context)
 
 
 def serve(governd: Answering, server: grpc.Server) -> None:

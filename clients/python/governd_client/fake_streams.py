@@ -8,8 +8,12 @@ from typing import Any
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-from governd_client._proto.governd.v1 import policy_service_pb2, types_pb2
-from governd_client.channel import EVALUATE_STREAM, WATCH_EPOCH
+from governd_client._proto.governd.v1 import (
+    identity_service_pb2,
+    policy_service_pb2,
+    types_pb2,
+)
+from governd_client.channel import EVALUATE_STREAM, WAIT_READY, WATCH_EPOCH
 from governd_client.fake_stream import BEAT_SECONDS, Put
 
 Arrange = Callable[
@@ -42,6 +46,7 @@ class FakeStreams(ABC):
         self.messages: list[policy_service_pb2.EvaluateStreamRequest] = []
         self._epoch = "1"
         self._silent = False
+        self._waits_for = ""
         self._streams: dict[Put, str] = {}
         self._lock = threading.RLock()
 
@@ -69,6 +74,26 @@ class FakeStreams(ABC):
                     put(self._state())
 
     @property
+    def waits_for(self) -> str:
+        """What callers wait for, who have no identity yet; ``""`` when they have one."""
+        return self._waits_for
+
+    @waits_for.setter
+    def waits_for(self, reason: str) -> None:
+        """Tells whoever waits."""
+        with self._lock:
+            self._waits_for = reason
+            for put, path in self._streams.items():
+                if path == WAIT_READY.path:
+                    self._tell_readiness(put)
+
+    @property
+    def phase(self) -> identity_service_pb2.Phase.ValueType:
+        """How far callers are."""
+        waiting, ready = identity_service_pb2.PHASE_WAITING, identity_service_pb2.PHASE_READY
+        return waiting if self._waits_for else ready
+
+    @property
     def watchers(self) -> int:
         """How many streams of WatchEpoch are open."""
         with self._lock:
@@ -78,7 +103,13 @@ class FakeStreams(ABC):
     def streams(self) -> int:
         """How many streams of EvaluateStream are open."""
         with self._lock:
-            return len(self._streams) - self.watchers
+            return sum(path == EVALUATE_STREAM.path for path in self._streams.values())
+
+    @property
+    def waiters(self) -> int:
+        """How many streams of WaitReady are open."""
+        with self._lock:
+            return sum(path == WAIT_READY.path for path in self._streams.values())
 
     def silent(self) -> None:
         """Says nothing more on WatchEpoch, until ``epoch`` is set."""
@@ -90,6 +121,12 @@ class FakeStreams(ABC):
             for put in self._streams:
                 put(status_of("UNAVAILABLE", "DRAINING"))
 
+    def end(self) -> None:
+        """Ends all streams as if there were no more to say."""
+        with self._lock:
+            for put in self._streams:
+                put(None)
+
     def opened(self, path: str, put: Put) -> None:
         """Begins a stream: what it says is put there."""
         refusal = self.refusal(path)
@@ -100,6 +137,8 @@ class FakeStreams(ABC):
             self._streams[put] = path
             if path == WATCH_EPOCH.path and not self._silent:
                 put(self._state())
+            if path == WAIT_READY.path:
+                self._tell_readiness(put)
 
     def heard(self, request: Any, put: Put) -> None:  # noqa: ANN401 - of any stream
         """Answers a message of a stream; ``None`` is its end."""
@@ -132,6 +171,11 @@ class FakeStreams(ABC):
         """Ends a stream."""
         with self._lock:
             self._streams.pop(put, None)
+
+    def _tell_readiness(self, put: Put) -> None:
+        put(identity_service_pb2.WaitReadyResponse(phase=self.phase, reason=self._waits_for))
+        if not self._waits_for:
+            put(None)
 
     def _state(self) -> policy_service_pb2.WatchEpochResponse:
         state = policy_service_pb2.WatchEpochResponse(

@@ -8,7 +8,7 @@ knows what was left over.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Final, Generic, NoReturn, Self
 
 import grpc
@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError, Message
 
 from governd_client.channel import A, CallTerms, Method, Q
 from governd_client.errors import CLOSED, MalformedAnswerError, UnavailableError, from_rpc
+from governd_client.grpc_status import servers_status
 
 _POLICY: Final = "governd.v1.PolicyService"
 _SERVICE_CONFIG: Final = {
@@ -131,22 +132,20 @@ class AsyncGrpcPort:
     async def _answer(
         self,
         method: Method[Any, A],
-        kind: Callable[..., Callable[..., Awaitable[bytes]]],
+        kind: Callable[..., Callable[..., Any]],
         request: object,
         terms: CallTerms,
     ) -> A:
         try:
-            answer = await kind(method.path, _write, bytes)(request, **_options(terms))
+            call = kind(method.path, _write, bytes)(request, **_options(terms))
+            with servers_status(call):
+                answer = await call
         except grpc.RpcError as error:
             raise from_rpc(error) from error
         except (ValueError, grpc.aio.UsageError) as error:  # on a closed channel
             _closed(error)
         except asyncio.CancelledError as error:
-            # A channel that closes cancels its calls; whoever waits was not cancelled.
-            task = asyncio.current_task()
-            if not self._closed or task is None or task.cancelling():
-                raise
-            _closed(error)
+            self._cancelled(error)
         return _parse(method, answer)
 
     async def stream(
@@ -157,15 +156,25 @@ class AsyncGrpcPort:
         try:
             begin = self._channel.stream_stream(method.path, _write, bytes)
             call = begin(requests, wait_for_ready=False)
-            async for answer in call:
-                yield _parse(method, answer)
+            with servers_status(call):
+                async for answer in call:
+                    yield _parse(method, answer)
         except grpc.RpcError as error:
             raise from_rpc(error) from error
         except (ValueError, grpc.aio.UsageError) as error:
             _closed(error)
+        except asyncio.CancelledError as error:
+            self._cancelled(error)
         finally:
             if call is not None:
                 call.cancel()
+
+    def _cancelled(self, error: asyncio.CancelledError) -> NoReturn:
+        """A channel that closes cancels its calls; whoever waits was not cancelled."""
+        task = asyncio.current_task()
+        if not self._closed or task is None or task.cancelling():
+            raise error
+        _closed(error)
 
     async def close(self) -> None:
         """Gives the connection back; what still waits fails."""

@@ -123,7 +123,10 @@ class FakeGovernd(FakeStreams):
             case _:
                 self.requests.append(request)
                 return identity_service_pb2.WhoAmIResponse(
-                    spiffe_id=self.spiffe_id, attestation=identity_service_pb2.ATTESTATION_STATIC
+                    spiffe_id="" if self.waits_for else self.spiffe_id,
+                    attestation=identity_service_pb2.ATTESTATION_STATIC,
+                    phase=self.phase,
+                    reason=self.waits_for,
                 )
 
     def judge(self, request: policy_service_pb2.EvaluateRequest) -> types_pb2.Evaluation:

@@ -13,14 +13,20 @@ from governd_client import (
     ServerUnknownError,
     UnavailableError,
 )
-from governd_client._proto.governd.v1 import policy_service_pb2, tool_service_pb2
+from governd_client._proto.governd.v1 import (
+    identity_service_pb2,
+    policy_service_pb2,
+    tool_service_pb2,
+)
 from governd_client.channel import (
     EVALUATE,
     EVALUATE_STREAM,
     FILTER_TOOLS,
     REGISTER_TOOLS,
     REPORT_OUTCOME,
+    WAIT_READY,
     WATCH_EPOCH,
+    WHO_AM_I,
     AsyncPort,
     CallTerms,
     Port,
@@ -33,6 +39,7 @@ from governd_client.testing import FakeGovernd, permit, show_all, status_of
 TERMS: CallTerms = {"timeout": 5.0, "metadata": ()}
 LOG = request_of(key_of("tools/call", ("tool", "git/git_log"), None, None))
 WATCH = policy_service_pb2.WatchEpochRequest()
+WAIT = identity_service_pb2.WaitReadyRequest()
 
 
 @pytest.fixture(params=["memory", "wire"])
@@ -232,3 +239,50 @@ def test_lists_are_filtered_as_the_test_set(governd: FakeGovernd, port: Port) ->
     governd.shows, governd.lease = show_all, 2.5
     answer = port.call(FILTER_TOOLS, request, TERMS)
     assert (list(answer.shown), answer.lease.valid_for.ToMilliseconds()) == ([0], 2500)
+
+
+def test_a_wait_tells_what_it_waits_for_and_ends_when_it_is_there(
+    governd: FakeGovernd, port: Port
+) -> None:
+    governd.waits_for = "no registration entry matches"
+    stream = port.stream(WAIT_READY, iter([WAIT]))
+    first = next(stream)
+    governd.waits_for = "SPIRE agent is away"
+    second = next(stream)
+    governd.waits_for = ""
+    assert [each.phase for each in stream] == [identity_service_pb2.PHASE_READY]
+    assert first.reason == "no registration entry matches"
+    assert (second.phase, second.reason) == (
+        identity_service_pb2.PHASE_WAITING,
+        "SPIRE agent is away",
+    )
+
+
+async def test_an_asynchronous_wait_does_the_same(
+    governd: FakeGovernd, async_port: AsyncPort
+) -> None:
+    governd.waits_for = "no registration entry matches"
+
+    async def wait() -> AsyncIterator[identity_service_pb2.WaitReadyRequest]:
+        yield WAIT
+
+    async with aclosing(async_port.stream(WAIT_READY, wait())) as stream:
+        assert (await anext(stream)).reason == "no registration entry matches"
+        governd.waits_for = ""
+        assert [each.phase async for each in stream] == [identity_service_pb2.PHASE_READY]
+
+
+def test_who_waits_has_no_spiffe_id_yet(governd: FakeGovernd, port: Port) -> None:
+    governd.waits_for = "no registration entry matches"
+    answer = port.call(WHO_AM_I, identity_service_pb2.WhoAmIRequest(), TERMS)
+    assert (answer.spiffe_id, answer.phase, answer.reason) == (
+        "",
+        identity_service_pb2.PHASE_WAITING,
+        "no registration entry matches",
+    )
+    governd.waits_for = ""
+    answer = port.call(WHO_AM_I, identity_service_pb2.WhoAmIRequest(), TERMS)
+    assert (answer.spiffe_id, answer.phase) == (
+        governd.spiffe_id,
+        identity_service_pb2.PHASE_READY,
+    )

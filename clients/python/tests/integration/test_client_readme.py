@@ -46,9 +46,14 @@ def test_asking(example: Any, governd: FakeGovernd, capsys: pytest.CaptureFixtur
     assert len(governd.requests) == 4
 
 
+def test_waiting(example: Any, governd: FakeGovernd, capsys: pytest.CaptureFixture[str]) -> None:
+    example(1)
+    assert f"{governd.spiffe_id} to None" in capsys.readouterr().out
+
+
 def test_leases(example: Any, governd: FakeGovernd, capsys: pytest.CaptureFixture[str]) -> None:
     governd.lease = 5.0
-    example(1)
+    example(2)
     assert "Stats(" in capsys.readouterr().out
     assert [each.code for each in governd.reports[0].outcomes] == [1]
 
@@ -56,12 +61,12 @@ def test_leases(example: Any, governd: FakeGovernd, capsys: pytest.CaptureFixtur
 async def test_mcp_server(example: Any) -> None:
     server: Server[Any] = Server("git")
     before = len(server.middleware)
-    assert len(example(2)["governed"](server, "spiffe://example.org/a").middleware) == before + 1
+    assert len(example(3)["governed"](server, "spiffe://example.org/a").middleware) == before + 1
 
 
 @pytest.mark.req("sdk-4", part=True)
 async def test_tools(example: Any, governd: FakeGovernd, connect_mcp: Any) -> None:
-    names = example(3)
+    names = example(4)
     async with AsyncClient() as client:
         registration = names["governed"](client, "spiffe://example.org/agent/reader")
         governd.shows = show_all
@@ -85,7 +90,7 @@ async def test_a_proxy_passes_on_that_the_server_behind_it_tells_of_a_change(
         group = await stack.enter_async_context(anyio.create_task_group())
         stack.callback(group.cancel_scope.cancel)
         group.start_soon(behind.run, from_proxy, to_proxy, behind.create_initialization_options())
-        upstream = example(4)["Upstream"](from_behind, to_behind, AsyncClient())
+        upstream = example(5)["Upstream"](from_behind, to_behind, AsyncClient())
         await stack.enter_async_context(upstream.session)
         await upstream.session.initialize()
         with anyio.fail_after(5):
@@ -108,13 +113,13 @@ async def test_an_agents_own_tools(example: Any, governd: FakeGovernd) -> None:
     server.tool(name="git_reset")(lambda: None)
     governd.shows = lambda _: [0]
     async with McpClient(server) as mcp:
-        tools = await example(5)["my_tools"](mcp.session)
+        tools = await example(6)["my_tools"](mcp.session)
     assert [each.name for each in tools] == ["git_log"]
 
 
 def test_grpc_server(example: Any) -> None:
-    assert example(6)["interceptor"]
+    assert example(7)["interceptor"]
 
 
 def test_every_example_is_run() -> None:
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8

@@ -7,7 +7,7 @@ wire: deadlines, absence, restart, errors and headers.
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent import futures
 from pathlib import Path
 
@@ -28,7 +28,10 @@ from governd_client import (
     Resource,
     UnavailableError,
 )
-from governd_client.testing import FakeGovernd, permit
+from governd_client._proto.governd.v1 import policy_service_pb2, tool_service_pb2
+from governd_client.channel import EVALUATE_STREAM, REGISTER_TOOLS, resolve
+from governd_client.grpc_port import AsyncGrpcPort
+from governd_client.testing import FakeGovernd, permit, status_of
 
 LOG = Resource("tool", "git/git_log")
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -211,3 +214,36 @@ def test_an_outcome_may_be_told_outside_the_event_loop(governd: FakeGovernd, soc
         client.report(decision, Outcome.SUCCEEDED)
         runner.run(client.close())
     assert [each.decision_id for each in governd.reports[0].outcomes] == [decision.decision_id]
+
+
+async def refused(port: AsyncGrpcPort) -> set[str]:
+    """Why calls fail that are refused while their request is still written."""
+    registration = [tool_service_pb2.RegisterToolsRequest(server="x" * 50_000)] * 20
+
+    async def questions() -> AsyncIterator[policy_service_pb2.EvaluateStreamRequest]:
+        for _ in range(20):
+            yield policy_service_pb2.EvaluateStreamRequest(
+                questions=[policy_service_pb2.StreamedQuestion(traceparent="x" * 50_000)]
+            )
+
+    reasons = set()
+    for _ in range(50):
+        with pytest.raises(LimitExceededError) as raised:
+            await port.send(REGISTER_TOOLS, registration, {"timeout": 5.0, "metadata": ()})
+        reasons.add(raised.value.reason)
+        with pytest.raises(LimitExceededError) as raised:
+            [_ async for _ in port.stream(EVALUATE_STREAM, questions())]
+        reasons.add(raised.value.reason)
+    return reasons
+
+
+async def test_a_refusal_amid_a_streamed_request_keeps_the_servers_status(
+    governd: FakeGovernd, socket: str
+) -> None:
+    """grpc.aio would tell INTERNAL of many of them: the write that failed."""
+    governd.status = status_of("RESOURCE_EXHAUSTED", "STREAMS_LIMITED")
+    port = AsyncGrpcPort(resolve(socket))
+    try:
+        assert await refused(port) == {"STREAMS_LIMITED"}
+    finally:
+        await port.close()

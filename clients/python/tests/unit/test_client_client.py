@@ -186,8 +186,8 @@ async def test_whoami(ask: Ask) -> None:
 
 
 def test_both_clients_take_the_same_parameters() -> None:
-    names = ("__init__", "evaluate", "evaluate_batch", "filter_tools", "register_tools", "whoami")
-    for name in (*names, "close"):
+    asks = ("evaluate", "evaluate_batch", "filter_tools", "register_tools", "whoami", "wait_ready")
+    for name in ("__init__", *asks, "close"):
         sync, other = (inspect.signature(getattr(kind, name)) for kind in (Client, AsyncClient))
         assert list(sync.parameters) == list(other.parameters)
 
