@@ -29,7 +29,7 @@ socket = "admin.sock"
 directory = "{policy}"
 poll_interval_seconds = {poll}
 [metrics]
-address = ""
+address = "{metrics}"
 [limits]  # out of the way: the transport's and the evaluation's own limits are of interest
 calls_per_second = 1000000.0
 burst = 1000000
@@ -88,16 +88,20 @@ class Setup:
         policy: The policy directory.
         poll: How often governd looks for changes of it, in seconds.
         settings: Further sections of the configuration.
+        metrics: Address of the metrics; ``""`` for none.
     """
 
     names: Sequence[str] = (*NAMES, "agent-0")
     policy: Path = DEMO
     poll: float = 1.0
     settings: str = ""
+    metrics: str = ""
 
     def config(self) -> str:
         """The configuration."""
-        head = _HEAD.format(policy=self.policy, poll=self.poll, settings=self.settings)
+        head = _HEAD.format(
+            policy=self.policy, poll=self.poll, metrics=self.metrics, settings=self.settings
+        )
         return head + "".join(_LISTENER.format(name=name) for name in self.names)
 
 

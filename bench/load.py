@@ -16,6 +16,23 @@ Kind = Literal["unary", "stream", "watch"]
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What a caller over mTLS shows, in PEM files.
+
+    Attributes:
+        certificates: Its own, and those above it.
+        key: Its own.
+        roots: That the server is verified by.
+        name: That the server has.
+    """
+
+    certificates: Path
+    key: Path
+    roots: Path
+    name: str
+
+
+@dataclass(frozen=True)
 class Group:
     """Callers that do the same.
 
@@ -31,6 +48,7 @@ class Group:
             once it is answered.
         rate: Open loop: so many calls a second by each caller, whatever the answers do; 0
             for closed.
+        tls: What they show; ``None`` for plain connections.
     """
 
     sockets: Sequence[Path]
@@ -40,6 +58,7 @@ class Group:
     streams: int = 1
     in_flight: int = 1
     rate: float = 0
+    tls: Shown | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +90,8 @@ class Load:
         plan = dataclasses.asdict(self)
         for group in plan["groups"]:
             group["sockets"] = [str(path) for path in group["sockets"]]
+            if group["tls"] is not None:
+                group["tls"] = {name: str(value) for name, value in group["tls"].items()}
         return {**plan, "bodies": str(self.bodies or ""), "pid": pid}
 
 

@@ -1,5 +1,6 @@
 """Reading the cost of processes from Linux, and boiling runs down to a number."""
 
+import os
 import resource
 import statistics
 import subprocess
@@ -98,6 +99,19 @@ def cpu_seconds(command: Sequence[str]) -> float:
 def _waited_for() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
+
+
+def cpu_of(pid: int) -> float:
+    """CPU time, user and system, that a process has used so far; in seconds."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    user, system = stat.rpartition(")")[2].split()[11:13]  # proc(5), fields 14 and 15
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def nearest_rank(values: Iterable[float], percent: int) -> float:
+    """A quantile that is one of the values, so that none is made up between two."""
+    ranked = sorted(values)
+    return ranked[-(-len(ranked) * percent // 100) - 1]
 
 
 def wait_for_end(pid: int) -> None:

@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
@@ -109,8 +109,8 @@ func (tracer) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context
 
 func (tracer) HandleConn(context.Context, stats.ConnStats) {}
 
-func dial(socket string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
-	options = append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))
+func dial(socket string, security credentials.TransportCredentials, options ...grpc.DialOption) (*grpc.ClientConn, error) {
+	options = append(options, grpc.WithTransportCredentials(security))
 	return grpc.NewClient("unix:"+socket, options...)
 }
 

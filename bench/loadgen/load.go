@@ -58,8 +58,12 @@ func (l *load) dial() error {
 		for _, socket := range one.Sockets {
 			c := &caller{group: one, socket: socket}
 			l.callers = append(l.callers, c)
+			security, err := one.TLS.credentials()
+			if err != nil {
+				return fmt.Errorf("group %q: %w", one.Name, err)
+			}
 			for range one.Connections {
-				conn, err := dial(socket, grpc.WithStatsHandler(tracer{}))
+				conn, err := dial(socket, security, grpc.WithStatsHandler(tracer{}))
 				if err != nil {
 					return fmt.Errorf("socket %s: %w", socket, err)
 				}

@@ -42,6 +42,15 @@ type group struct {
 	Streams     int      `json:"streams"`     // of each connection, for kind stream
 	InFlight    int      `json:"in_flight"`   // closed loop: of each caller; of each stream for kind stream
 	Rate        float64  `json:"rate"`        // open loop: calls a second of each caller; 0 for closed
+	TLS         *files   `json:"tls"`         // what each caller shows; null for a plain connection
+}
+
+// files has paths of PEM files.
+type files struct {
+	Certificates string `json:"certificates"` // the caller's, and those above it
+	Key          string `json:"key"`          // the caller's
+	Roots        string `json:"roots"`        // that the server is verified by
+	Name         string `json:"name"`         // that the server has, no path
 }
 
 // readPlan also returns a channel that is closed when the input ends, if the plan wants it.

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
@@ -36,7 +37,7 @@ func waitForAll(sockets []string, timeout time.Duration) (*waited, error) {
 }
 
 func waitFor(ctx context.Context, socket string) error {
-	conn, err := dial(socket, grpc.WithConnectParams(grpc.ConnectParams{
+	conn, err := dial(socket, insecure.NewCredentials(), grpc.WithConnectParams(grpc.ConnectParams{
 		Backoff: backoff.Config{BaseDelay: poll, Multiplier: 1, MaxDelay: poll},
 	}))
 	if err != nil {
