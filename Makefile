@@ -21,7 +21,7 @@ REST := tests $(foreach path,$(filter tests/%,$(UNIT)),--ignore=$(path))
 
 export KEEP
 
-.PHONY: help demo test fuzz lint format generate requirements bench lock clean
+.PHONY: help demo test fuzz lint format generate requirements bench soak lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ requirements: $(STAMP) ## Show what is proven: one line for each requirement
 
 bench: $(STAMP) ## Measure, and write bench/results.json
 	$(BIN)/python -m bench
+
+soak: $(STAMP) ## Rotate identities under load for long; ARGS="--identities 1000 --minutes 30"
+	$(BIN)/python -m tests.soak $(ARGS)
 
 lock: $(STAMP) ## Resolve the dependencies, with hashes; ARGS=--upgrade takes newer ones
 	$(UV_COMPILE) pyproject.toml -o requirements/runtime.txt
