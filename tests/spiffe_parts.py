@@ -23,7 +23,7 @@ import pytest
 from bench import builds
 
 Event = dict[str, Any]
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 30.0
 _SOURCES = Path(__file__).with_name("spiffe_client")
 
 

@@ -31,10 +31,11 @@ from governd._proto.spire.api.agent.delegatedidentity.v1 import (
 )
 from governd.cli import probe
 from tests import parts
+from tests.fakes.authority import Authority
 
 TRUST_DOMAIN = "example.org"
 NODE, DELEGATE = "/node", "/governd"
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 
 _SERVER = """
 server {{
@@ -44,7 +45,7 @@ server {{
   socket_path = "{directory}/server.sock"
   trust_domain = "{trust_domain}"
   data_dir = "{directory}/server"
-  log_level = "DEBUG"
+  log_level = "{log_level}"
   ca_ttl = "24h"
   default_x509_svid_ttl = "1h"
   default_jwt_svid_ttl = "5m"
@@ -56,13 +57,14 @@ plugins {{
   }} }}
   NodeAttestor "join_token" {{ plugin_data {{}} }}
   KeyManager "memory" {{ plugin_data {{}} }}
+  {upstream}
 }}
 """
 _AGENT = """
 agent {{
   {experimental}
   data_dir = "{directory}/agent"
-  log_level = "DEBUG"
+  log_level = "{log_level}"
   server_address = "127.0.0.1"
   server_port = "{port}"
   socket_path = "{directory}/run/agent.sock"
@@ -77,6 +79,10 @@ plugins {{
   WorkloadAttestor "unix" {{ plugin_data {{ workload_size_limit = -1 }} }}
 }}
 """
+_UPSTREAM = """UpstreamAuthority "disk" {{ plugin_data {{
+    cert_file_path = "{directory}/root.pem"
+    key_file_path = "{directory}/root.key"
+  }} }}"""
 _FAST_SERVER = 'experimental { cache_reload_interval = "100ms" }'
 _FAST_AGENT = 'experimental { sync_interval = "200ms" }'
 
@@ -93,6 +99,7 @@ class Entry:
         hint: What the SVID is for.
         dns_names: Beside the SPIFFE ID.
         parent: Path of the ID of the node that may issue it.
+        jwt_ttl: Of JWT-SVIDs, in seconds; 0 for the server's own.
     """
 
     path: str
@@ -102,6 +109,7 @@ class Entry:
     hint: str = ""
     dns_names: tuple[str, ...] = ()
     parent: str = NODE
+    jwt_ttl: int = 0
 
 
 class Process:
@@ -110,6 +118,7 @@ class Process:
     def __init__(self, log_file: Path) -> None:
         """Starts nothing yet; ``log_file`` goes on over all starts."""
         self.log_file = log_file
+        self.log_level = "DEBUG"
         self._process: subprocess.Popen[bytes] | None = None
 
     def spawn(self, *command: str) -> None:
@@ -147,13 +156,16 @@ class Process:
 class SpireServer(Process):
     """A SPIRE server with a trust domain of its own."""
 
-    def __init__(self, directory: Path, trust_domain: str, *, fast: bool) -> None:
+    def __init__(
+        self, directory: Path, trust_domain: str, *, fast: bool, root: Authority | None = None
+    ) -> None:
         """Starts nothing yet.
 
         Args:
             directory: For its files; its path must be short.
             trust_domain: Its name.
             fast: Whether changes show within 0.1 s, not 5 s as by default.
+            root: Above its own authority; none: it is its own root.
         """
         super().__init__(directory / "server.log")
         self.trust_domain = trust_domain
@@ -161,14 +173,22 @@ class SpireServer(Process):
         self.port = _free_port()
         self._socket = directory / "server.sock"
         self._fast = fast
+        self._root = root
 
     def start(self) -> None:
         """Starts it and returns when it answers."""
         (self.directory / "server").mkdir(exist_ok=True)
         config = self.directory / "server.hcl"
-        experimental = _FAST_SERVER if self._fast else ""
-        values = {"directory": self.directory, "port": self.port, "experimental": experimental}
-        config.write_text(_SERVER.format(**values, trust_domain=self.trust_domain))
+        config.write_text(
+            _SERVER.format(
+                directory=self.directory,
+                port=self.port,
+                trust_domain=self.trust_domain,
+                experimental=_FAST_SERVER if self._fast else "",
+                upstream=self._upstream(),
+                log_level=self.log_level,
+            )
+        )
         self.spawn(str(parts.spire().server), "run", "-config", str(config))
         self.until(lambda: _serves(self._socket))
 
@@ -215,9 +235,16 @@ class SpireServer(Process):
 
     def rotate_authority(self) -> str:
         """Signs with a new X.509 authority from now on; the id of the old one."""
+        return self.activate_authority(self.prepare_authority())
+
+    def prepare_authority(self) -> str:
+        """Makes a new X.509 authority, which is trusted and signs nothing yet; its id."""
         made = self.command("localauthority", "x509", "prepare")
-        new = made["prepared_authority"]["authority_id"]
-        self.command("localauthority", "x509", "activate", "-authorityID", new)
+        return str(made["prepared_authority"]["authority_id"])
+
+    def activate_authority(self, authority_id: str) -> str:
+        """Signs with a prepared X.509 authority from now on; the id of the old one."""
+        self.command("localauthority", "x509", "activate", "-authorityID", authority_id)
         return str(self.command("localauthority", "x509", "show")["old"]["authority_id"])
 
     def taint_authority(self, authority_id: str) -> None:
@@ -232,6 +259,13 @@ class SpireServer(Process):
         """A SPIFFE ID of its trust domain."""
         return f"spiffe://{self.trust_domain}{path}"
 
+    def _upstream(self) -> str:
+        if self._root is None:
+            return ""
+        (self.directory / "root.pem").write_bytes(self._root.bundle_pem)
+        (self.directory / "root.key").write_bytes(self._root.key_pem)
+        return _UPSTREAM.format(directory=self.directory)
+
     def _entry(self, entry: Entry) -> dict[str, Any]:
         selectors = (selector.partition(":") for selector in entry.selectors)
         return {
@@ -239,6 +273,7 @@ class SpireServer(Process):
             "spiffe_id": self.id_of(entry.path),
             "selectors": [{"type": kind, "value": value} for kind, _, value in selectors],
             "x509_svid_ttl": entry.ttl,
+            "jwt_svid_ttl": entry.jwt_ttl,
             "federates_with": [f"spiffe://{domain}" for domain in entry.federates_with],
             "hint": entry.hint,
             "dns_names": list(entry.dns_names),
@@ -282,6 +317,7 @@ class SpireNode(Process):
                 trust_domain=self.server.trust_domain,
                 delegates=json.dumps([self.server.id_of(path) for path in self.delegates]),
                 experimental=_FAST_AGENT if self._fast else "",
+                log_level=self.log_level,
             )
         )
         (directory / "bundle.pem").write_text(self.server.bundle("pem"))
@@ -320,6 +356,7 @@ class StartSpire(Protocol):
         fast: bool = True,
         entries: Sequence[Entry] = (),
         delegates: Sequence[str] = (DELEGATE,),
+        root: Authority | None = None,
     ) -> Spire:
         """Starts a SPIRE that lets this process ask for others' identities.
 
@@ -328,11 +365,12 @@ class StartSpire(Protocol):
             fast: Whether changes show at once, not after up to ten seconds.
             entries: To register before the agent starts.
             delegates: Paths of the SPIFFE IDs that may ask for others' identities.
+            root: Above the server's own authority, for who wants its key.
         """
 
 
 @contextlib.contextmanager
-def spires() -> Iterator[StartSpire]:
+def spires(log_level: str = "DEBUG") -> Iterator[StartSpire]:
     """Starts SPIREs; ends them all, and prints what they logged, which pytest shows if need be."""
     started: list[Process] = []
     base = Path(tempfile.mkdtemp(prefix="spire-"))  # short: a socket's path has 107 bytes
@@ -343,11 +381,13 @@ def spires() -> Iterator[StartSpire]:
         fast: bool = True,
         entries: Sequence[Entry] = (),
         delegates: Sequence[str] = (DELEGATE,),
+        root: Authority | None = None,
     ) -> Spire:
         directory = base / str(len(started))
         directory.mkdir()
-        server = SpireServer(directory, trust_domain, fast=fast)
+        server = SpireServer(directory, trust_domain, fast=fast, root=root)
         agent = SpireNode(server, delegates=delegates, fast=fast)
+        server.log_level = agent.log_level = log_level
         started.extend((server, agent))
         server.start()
         server.create(Entry(DELEGATE, (f"unix:uid:{os.geteuid()}",)), *entries)

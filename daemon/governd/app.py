@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import contextlib
 import gc
 import time
 from collections.abc import Iterator, Sequence
@@ -21,33 +20,29 @@ from governd.adapters.policy_report import PolicyReport
 from governd.adapters.registration_files import RegistrationFiles
 from governd.adapters.state_lock import StateLock
 from governd.adapters.tool_report import ToolReport
-from governd.application.operate import CallerUsage, Operator
+from governd.application.operate import CallerUsage, Component, Operator
 from governd.application.readiness import Readiness
 from governd.application.registrations import Registrations
 from governd.application.sync_policy import PolicyKeeper
 from governd.application.watch_epoch import EpochFeed
-from governd.config import Config, MtlsListener
+from governd.config import Config
 from governd.endpoints import connections
 from governd.endpoints.chain import Chain
-from governd.endpoints.doors import Doors, Trust
 from governd.endpoints.health import Health, reflection_of
 from governd.endpoints.limits import Admissions
-from governd.endpoints.listener import Listener
 from governd.endpoints.methods import Methods, Register
-from governd.endpoints.places import SocketPlace
-from governd.identity import Attestation, Caller
 from governd.observability import logs
 from governd.observability.identity_metrics import IdentityMetrics
 from governd.observability.metrics import Metrics, MetricsServer
 from governd.policy.inquiry import BUILT_IN_ACTIONS
 from governd.services import composition, workload_stubs
+from governd.services.openings import Openings, Served
 
 POLICY = "governd.v1.PolicyService"
 TOOL = "governd.v1.ToolService"
 IDENTITY = "governd.v1.IdentityService"
 ADMIN = "governd.v1.AdminService"
 HEALTH = "grpc.health.v1.Health"
-_ADMIN_MODE = 0o600
 _GC_THRESHOLDS = (5_000, 20, 50)
 """What is remembered of questions has no cycles: Python's own pace walks it for nothing."""
 
@@ -78,14 +73,16 @@ class App:
         )
         self._operator = self._make_operator()
         self._admissions = Admissions(config.limits)
-        self._listeners: list[Listener] = []
-        self._trust: Trust | None = None
+        self._openings: Openings | None = None
         self._health: Health | None = None
         self._metrics_server: MetricsServer | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Opens everything; returns when questions are answered.
+        """Opens everything that waits for nobody; returns when that answers.
+
+        What waits for the source of identities opens later. Until then governd is not ready,
+        and says why.
 
         Raises:
             GoverndError: The state directory is locked, the decision log cannot be
@@ -101,20 +98,26 @@ class App:
         await self._keeper.check()
         self._health = await Health.create(gated=[POLICY, TOOL], standing=[IDENTITY, ADMIN])
         readiness = Readiness(self._operator, self._health, self._metrics.ready.set)
+        self._openings = openings = Openings(
+            self._config,
+            self._serve(self._health),
+            self._identities,
+            admissions=self._admissions,
+            metrics=self._metrics,
+            on_change=self._changed.set,
+        )
+        await openings.start()
         await readiness.refresh()
-        await self._make_listeners(self._health)
-        for listener in self._listeners:
-            await listener.start()
-        self._publish_metrics()
+        self._publish_metrics(openings)
         self._tasks = [
             asyncio.create_task(self._keeper.watch(self._config.policy.poll_interval_seconds)),
             asyncio.create_task(readiness.tend(self._changed)),
-            *([asyncio.create_task(self._follow(self._trust))] if self._trust else []),
+            *openings.tasks(),
         ]
         # What is there now stays: collections need not walk it, which takes milliseconds.
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
-        self._log.info("serving", listeners=len(self._listeners) - 1, ready=readiness.ready)
+        self._log.info("serving", listeners=openings.count(), ready=readiness.ready)
 
     async def failure(self) -> None:
         """Returns never; raises what ends a task that should go on for ever."""
@@ -126,17 +129,17 @@ class App:
         if self._health:
             await self._health.draining()
         grace = self._config.drain.grace_seconds
-        ended = await asyncio.gather(*(listener.drain(grace) for listener in self._listeners))
+        ended = await self._openings.listeners.drain(grace) if self._openings else 0
         await self.stop()
-        self._log.info("stopped", calls=sum(ended))
+        self._log.info("stopped", calls=ended)
 
     async def stop(self) -> None:
         """Closes everything at once; what was decided is on disk."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for listener in self._listeners:
-            await listener.stop()
+        if self._openings:
+            await self._openings.listeners.stop()
         if self._metrics_server:
             await asyncio.to_thread(self._metrics_server.close)
         await self._identities.close()
@@ -169,44 +172,24 @@ class App:
             started=datetime.now(UTC),
             clock=time.monotonic,
             usage=self._usage,
-            components=[self._records.state, self._registrations.state],
+            listeners=lambda: self._openings.count() if self._openings else 0,
+            components=[self._listening, self._records.state, self._registrations.state],
         )
 
-    async def _make_listeners(self, health: Health) -> None:
-        config = self._config
+    def _serve(self, health: Health) -> Served:
         services = composition.services(self._parts())
         workload = [*services.workload, health.register]
-        methods = self._methods(workload, [POLICY, TOOL, IDENTITY, workload_stubs.SERVICE, HEALTH])
-        doors = Doors(config.limits, self._admissions, self._metrics, time.monotonic)
-        for entry in config.listener:
-            if isinstance(entry, MtlsListener):
-                trust = self._trust = self._trust or await self._first_trust()
-                made = doors.of_peers(entry, methods, trust, config.trust_domain)
-            else:
-                caller = Caller(entry.spiffe_id, Attestation.STATIC, {"listener": entry.name})
-                made = doors.of_one(
-                    entry.name, SocketPlace(entry.socket, entry.mode), caller, methods
-                )
-            self._listeners.append(made)
-        admin = self._methods([services.admin, health.register], [ADMIN, HEALTH])
-        place = SocketPlace(config.admin.socket, _ADMIN_MODE)
-        self._listeners.append(doors.of_one("admin", place, None, admin))
+        names = [POLICY, TOOL, IDENTITY, workload_stubs.SERVICE, HEALTH]
+        return Served(
+            self._methods(workload, names),
+            self._methods([services.admin, health.register], [ADMIN, HEALTH]),
+        )
 
     def _methods(self, register: Sequence[Register], services: Sequence[str]) -> Methods:
         chain = Chain(
             message_bytes=self._config.limits.message_bytes, metrics=self._metrics, log=self._log
         )
         return Methods([*register, reflection_of(services)], chain)
-
-    async def _first_trust(self) -> Trust:
-        """What mTLS needs, once it is there; until then nobody could be verified."""
-        await self._identities.ready()
-        async with contextlib.aclosing(self._identities.bundles()) as bundles:
-            return Trust(self._identities.serving, await anext(bundles))
-
-    async def _follow(self, trust: Trust) -> None:
-        async for bundles in self._identities.bundles():
-            trust.replace(bundles)
 
     def _parts(self) -> composition.Parts:
         return composition.Parts(
@@ -221,13 +204,13 @@ class App:
             self._identities,
         )
 
-    def _publish_metrics(self) -> None:
-        metrics, keeper = self._metrics, self._keeper
+    def _publish_metrics(self, openings: Openings) -> None:
+        metrics, keeper, listeners = self._metrics, self._keeper, openings.listeners
         metrics.calls_in_flight.set_function(self._admissions.in_flight)
         metrics.epoch_followers.set_function(lambda: self._epochs.followers)
-        metrics.connections.set_function(lambda: connections.total(self._listeners))
-        metrics.listeners.set(len(self._listeners))
-        metrics.listeners_full.set_function(lambda: connections.full(self._listeners))
+        metrics.connections.set_function(lambda: connections.total(listeners))
+        metrics.listeners.set_function(lambda: len(listeners))
+        metrics.listeners_full.set_function(lambda: connections.full(listeners))
         metrics.policy_age.set_function(lambda: keeper.state.info(time.monotonic()).age_seconds)
         metrics.unsafe_settings(self._config.unsafe_settings())
         if self._config.metrics.endpoint:
@@ -240,8 +223,9 @@ class App:
         self._changed.set()
 
     def _usage(self) -> Iterator[CallerUsage]:
-        now = time.monotonic()
-        for listener in self._listeners:
-            for account in listener.accounts():
-                if account.caller is not None:
-                    yield CallerUsage(account.caller, str(listener.place), *account.use(now))
+        yield from self._openings.usage() if self._openings else ()
+
+    def _listening(self) -> Component:
+        if self._openings is None:
+            return Component("listeners", ready=False, detail="none is open yet")
+        return self._openings.state()

@@ -195,7 +195,7 @@ class StateLockedError(GoverndError):
 
 
 class PeerError(GoverndError):
-    """The certificate that a caller presented proves no identity that counts here."""
+    """What the channel says of a caller proves no identity that counts here, or no longer."""
 
     reason = "CALLER_UNVERIFIED"
 
@@ -226,6 +226,10 @@ class NoIdentityError(IdentityError):
     """Nothing is issued to that workload."""
 
     reason = "IDENTITY_NOT_ISSUED"
+
+
+class NotRegisteredError(NoIdentityError):
+    """What issues identities answered, and nothing that is registered matches the workload."""
 
 
 class RegistrationsError(GoverndError):

@@ -58,7 +58,7 @@ class WorkloadApiContract:
         client: StockClient = request.param(workload.address)
         return client
 
-    @pytest.mark.req("sa-3", part=True)
+    @pytest.mark.req("sa-3")
     def test_a_stock_library_gets_identities(self, client: StockClient) -> None:
         found = client.identities()
         assert (found.ids, found.domains) == ([WEB], ["example.org"])

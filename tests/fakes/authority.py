@@ -76,8 +76,7 @@ class Issued:
 
     @property
     def key_pem(self) -> bytes:
-        form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        return self.key.private_bytes(_PEM, form, plain)
+        return _key_pem(self.key)
 
     @property
     def key_der(self) -> bytes:
@@ -137,6 +136,11 @@ def name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
+def _key_pem(key: Key) -> bytes:
+    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(_PEM, form, plain)
+
+
 class Authority:
     """The root of a trust domain, or somebody below it."""
 
@@ -176,6 +180,10 @@ class Authority:
     @property
     def bundle_pem(self) -> bytes:
         return self.certificate.public_bytes(_PEM)
+
+    @property
+    def key_pem(self) -> bytes:
+        return _key_pem(self.key)
 
     def intermediate(self, common: str = "intermediate", **changes: Any) -> Self:
         """An authority below this one; ``changes`` are of its form."""

@@ -19,7 +19,7 @@ from governd.application.keep_identities import HeldIdentity, IdentityKeeper
 from governd.application.sync_policy import PolicyKeeper
 from governd.application.workload_view import WorkloadViews
 from governd.errors import IdentityError, RateLimitedError
-from governd.identity import Attestation, Caller, SpiffeId
+from governd.identity import Attestation, Caller, SpiffeId, Who
 from governd.identity.ports import IdentitySource
 from governd.identity.svid import JwtSvid, Selector, Workload
 from governd.services.workload_api import WorkloadApiServicer
@@ -63,18 +63,6 @@ class MintingSource(FakeIdentitySource):
         return await super().jwt_svids(workload, audiences)
 
 
-class FakeIdentities:
-    """Holds the same for every caller; implements ``application.identities.Identities``."""
-
-    def __init__(self, held: HeldIdentity | None = None) -> None:
-        """Holds nothing, or that."""
-        self.held = held
-
-    def of(self, call: Call) -> HeldIdentity | None:
-        """What is held."""
-        return self.held
-
-
 class Purse:
     """A caller's rate.
 
@@ -113,7 +101,7 @@ class WorkloadParts:
 
     Attributes:
         keeper: Holds identities.
-        identities: Knows whose they are.
+        held: The workload's; ``None`` where nothing is held for it.
         views: Shows them.
         log: Of decisions.
         policies: What decides.
@@ -138,7 +126,7 @@ class WorkloadParts:
             observer=RecordingObserver(),
             sleep=time.sleep,
         )
-        self.identities = FakeIdentities()
+        self.held: HeldIdentity | None = None
         self.views = WorkloadViews(self.keeper, patience_seconds=patience_seconds)
         self.log = FakeDecisionLog()
         self.policies = PolicyKeeper(
@@ -157,9 +145,7 @@ class WorkloadParts:
             unsafe_answer_without_log=unsafe_answer_without_log,
         )
         self.issuer = JwtSvidIssuer(evaluator, self.views)
-        self.servicer = WorkloadApiServicer(
-            self.identities, self.views, self.issuer, wall_clock=time.wall_clock
-        )
+        self.servicer = WorkloadApiServicer(self.views, self.issuer, wall_clock=time.wall_clock)
 
     def decided(self, answer: Answer) -> None:
         """Takes note of nothing."""
@@ -168,7 +154,7 @@ class WorkloadParts:
         """Begins to hold the workload's identities; loads the policy."""
         await self.policies.check()
         self.keeper.start()
-        held = self.identities.held = self.keeper.open(POD)
+        held = self.held = self.keeper.open(POD)
         await settle()
         return held
 
@@ -216,7 +202,7 @@ class FakeWorkload(WorkloadParts):
         self.source.breaks(problem)
         await settle()
 
-    def call(self, caller: Caller | None = None) -> Call:
+    def call(self, caller: Who | None = None) -> Call:
         """A call of the workload's."""
         caller = caller or Caller(WEB, Attestation.SPIRE, {"pod": "web-1"})
-        return Call(caller, None, self.rate, self.time.clock)
+        return Call(caller, None, self.rate, self.time.clock, held=self.held)

@@ -27,7 +27,7 @@ LISTENERS = {
 }
 """The callers of the demo policy, by the name of their listener."""
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
 

@@ -2,16 +2,9 @@
 
 import json
 import re
-import signal
-import socket
 import subprocess
 import time
-import urllib.parse
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import grpc
 import pytest
@@ -19,13 +12,19 @@ import pytest
 from governd._proto.governd.v1 import policy_service_pb2, policy_service_pb2_grpc, types_pb2
 from governd_client import Client
 from tests import parts
-from tests.integration.daemon_process import LISTENERS, ROOT, DaemonProcess, StartGovernd
+from tests.integration.daemon_process import LISTENERS, DaemonProcess, StartGovernd
+from tests.integration.prometheus_process import (
+    METRICS,
+    RULES,
+    metrics_port,
+    query,
+    running_prometheus,
+    scrape,
+)
 
-RULES = ROOT / "docs" / "prometheus" / "governd.rules.yaml"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
 SECRET = "hunter2-do-not-log"
-METRICS = '[metrics]\naddress = "127.0.0.1:0"\n'
 
 
 def ask(daemon: DaemonProcess, tool: str, **metadata: str) -> types_pb2.Evaluation:
@@ -37,17 +36,6 @@ def ask(daemon: DaemonProcess, tool: str, **metadata: str) -> types_pb2.Evaluati
     with grpc.insecure_channel(daemon.target("reader")) as channel:
         stub = policy_service_pb2_grpc.PolicyServiceStub(channel)
         return stub.Evaluate(asked, timeout=5, metadata=tuple(metadata.items())).evaluation
-
-
-def metrics_port(daemon: DaemonProcess) -> int:
-    return next(int(line["port"]) for line in daemon.log() if line["event"] == "metrics")
-
-
-def scrape(daemon: DaemonProcess) -> str:
-    url = f"http://127.0.0.1:{metrics_port(daemon)}/metrics"
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        text: str = answer.read().decode()
-    return text
 
 
 @pytest.mark.req("ob-1")
@@ -99,48 +87,6 @@ def test_what_callers_send_never_becomes_a_label(governd: StartGovernd) -> None:
     assert "tool-1" not in text
     # One new code of a decision: unknown_resource; and one tool, which stands for all others.
     assert text.count("\n") <= before + 2
-
-
-@contextmanager
-def running_prometheus(folder: Path, target: int) -> Iterator[int]:
-    """A real Prometheus that scrapes ``target`` and evaluates the shipped rules."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    (folder / "prometheus.yml").write_text(f"""
-global: {{scrape_interval: 1s, evaluation_interval: 1s}}
-rule_files: [{RULES}]
-scrape_configs:
-  - job_name: governd
-    static_configs: [{{targets: ["127.0.0.1:{target}"]}}]
-""")
-    command = [
-        str(parts.prometheus()),
-        f"--config.file={folder}/prometheus.yml",
-        f"--storage.tsdb.path={folder}/data",
-        f"--web.listen-address=127.0.0.1:{port}",
-    ]
-    with (folder / "prometheus.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        yield port
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
-
-
-def query(port: int, path: str, **parameters: str) -> dict[str, Any]:
-    url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                data: dict[str, Any] = json.load(answer)["data"]
-        except OSError:
-            data = {}
-        if data.get("result") or any(group["rules"] for group in data.get("groups", ())):
-            return data
-        assert time.monotonic() < deadline, f"Prometheus has no answer to {path} {parameters}"
-        time.sleep(0.2)
 
 
 @pytest.mark.req("ob-2")

@@ -1,6 +1,7 @@
 """An agent that says what no agent should: nothing of it is believed, nothing breaks."""
 
 import asyncio
+import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ import grpc.aio
 import pytest
 
 from governd._proto.spire.api.agent.delegatedidentity.v1 import delegatedidentity_pb2 as delegated
+from governd._proto.spire.api.types import types_pb2
+from governd.adapters import spire_agent
 from governd.adapters.embedded_ca import EmbeddedAuthority
 from governd.adapters.embedded_jwt import JwtAuthority
 from governd.adapters.spire_agent import MAX_MESSAGE_BYTES, SpireAgent
@@ -128,3 +131,89 @@ async def test_a_trust_domain_in_two_spellings_is_refused(serve: Serve) -> None:
     )
     with pytest.raises(InvalidIdentityError, match="two spellings"):
         await first_bundles(source)
+
+
+# What an agent says for a moment, while it renews all at once
+
+
+class Forgetful(grpc.GenericRpcHandler):
+    """Tells each subscription to SVIDs what the test says, and then no more."""
+
+    def __init__(self, *subscriptions: list[delegated.SubscribeToX509SVIDsResponse]) -> None:
+        self.asked = 0
+        self._subscriptions = subscriptions
+
+    def service(
+        self, details: grpc.HandlerCallDetails
+    ) -> "grpc.RpcMethodHandler[bytes, bytes] | None":
+        async def stream(_request: bytes, _context: object) -> AsyncIterator[bytes]:
+            self.asked += 1
+            for answer in self._subscriptions[self.asked - 1]:
+                yield answer.SerializeToString()
+            await asyncio.Event().wait()
+
+        return grpc.unary_stream_rpc_method_handler(stream)
+
+
+def issued(*paths: str) -> delegated.SubscribeToX509SVIDsResponse:
+    """Certificates, each another one, of workloads of the trust domain."""
+    authority = EmbeddedAuthority("example.org", NOON)
+    svids = (authority.issue(path, NOON).svid() for path in paths)
+    return delegated.SubscribeToX509SVIDsResponse(
+        x509_svids=[
+            delegated.X509SVIDWithKey(
+                x509_svid=types_pb2.X509SVID(
+                    id=types_pb2.SPIFFEID(trust_domain="example.org", path=svid.spiffe_id.path),
+                    cert_chain=svid.chain,
+                ),
+                x509_svid_key=svid.key.reveal(),
+            )
+            for svid in svids
+        ]
+    )
+
+
+async def told(agent: Forgetful, count: int) -> list[list[str]]:
+    """The paths of the first that a source makes of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers([agent])
+        socket = Path(folder) / "admin.sock"
+        server.add_insecure_port(f"unix:{socket}")
+        await server.start()
+        source, found = SpireAgent(socket, "example.org"), list[list[str]]()
+        async with asyncio.timeout(60), contextlib.aclosing(source.svids(POD)) as said:
+            while len(found) < count:
+                found.append([svid.spiffe_id.path for svid in (await anext(said)).svids])
+        await source.close()
+        await server.stop(0)
+        return found
+
+
+@pytest.mark.req("sa-5", part=True)
+@pytest.mark.parametrize("less", [(), ("/b",)], ids=["none", "one of two"])
+async def test_what_an_agent_forgets_while_it_renews_is_not_taken_for_revoked(
+    less: tuple[str, ...],
+) -> None:
+    both = ("/a", "/b")
+    agent = Forgetful([issued(*both), issued(*less)], [issued(*both)])
+    assert await told(agent, 2) == [list(both)] * 2
+    assert agent.asked == 2
+
+
+async def test_what_an_agent_says_twice_is_so() -> None:
+    agent = Forgetful([issued("/a", "/b"), issued("/b")], [issued("/b"), issued()], [issued()])
+    assert await told(agent, 3) == [["/a", "/b"], ["/b"], []]
+
+
+async def test_who_gains_an_identity_is_told_at_once() -> None:
+    agent = Forgetful([issued(), issued("/a"), issued("/a", "/b"), issued("/b", "/a")])
+    assert await told(agent, 4) == [[], ["/a"], ["/a", "/b"], ["/b", "/a"]]
+
+
+async def test_a_revocation_does_not_wait_for_long_to_be_confirmed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spire_agent, "ANSWER_SECONDS", 0.2)
+    agent = Forgetful([issued("/a"), issued()], [], [issued("/c")])
+    assert await told(agent, 3) == [["/a"], [], ["/c"]]

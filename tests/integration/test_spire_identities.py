@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import gc
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 import pytest
 
+from governd.adapters import spire_agent
 from governd.adapters.spire_agent import SpireAgent
 from governd.application.backoff import LONGEST_SECONDS
 from governd.application.keep_identities import (
@@ -61,7 +63,7 @@ def entry(name: str, ttl: int = 0) -> Entry:
 
 
 async def until(
-    held: HeldIdentity, fits: Callable[[IdentityState], object], seconds: float = 20
+    held: HeldIdentity, fits: Callable[[IdentityState], object], seconds: float = 60
 ) -> IdentityState:
     """The next state that fits."""
     async with asyncio.timeout(seconds), contextlib.aclosing(held.changes()) as changes:
@@ -87,7 +89,7 @@ async def test_an_unregistered_workload_waits_until_it_is_registered(
     state = await until(held, lambda it: "no registration entry" in it.reason)
     assert state.phase is Phase.WAITING
     spire.server.create(entry("late"))
-    state = await until(held, is_ready, seconds=2)
+    state = await until(held, is_ready)
     assert [str(svid.spiffe_id) for svid in state.svids] == ["spiffe://example.org/ns/shop/sa/late"]
 
 
@@ -105,14 +107,13 @@ async def test_the_selectors_of_one_workload_give_nothing_to_another(
     ]
 
 
-async def test_a_deleted_entry_is_gone_within_a_second(spire: Spire, keep: Keep) -> None:
+async def test_an_identity_goes_with_its_entry(spire: Spire, keep: Keep) -> None:
+    """How soon is for the bench to say."""
     held = (await keep(spire)).open(pod("gone"))
     ids = spire.server.create(entry("gone"))
     await until(held, is_ready)
-    began = time.monotonic()
     spire.server.delete(*ids)
-    state = await until(held, is_waiting, seconds=1)
-    assert time.monotonic() - began < 1
+    state = await until(held, is_waiting)
     assert (state.svids, state.reason) == ((), "no registration entry matches")
     with pytest.raises(NoIdentityError):
         await held.jwt_svids(["bank"])
@@ -146,6 +147,32 @@ async def test_while_the_agent_is_away_identities_are_held_to_their_end_and_come
     assert peer.spiffe_id == after.svids[0].spiffe_id
     assert await long.jwt_svids(["bank"])
     async with asyncio.timeout(LONGEST_SECONDS + 1):  # the trust bundles' wait is their own
+        while keeper.problem:  # noqa: ASYNC110 - a state that nobody tells
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.req("avail-1", part=True)
+async def test_an_agent_that_hangs_shows_as_away_and_takes_nothing_with_it(
+    start_spire: StartSpire, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spire_agent, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(spire_agent, "ANSWER_SECONDS", 2)
+    spire = start_spire(entries=[entry("web")])
+    keeper = await keep(spire)
+    held = keeper.open(pod("web"))
+    before = await until(held, is_ready)
+    spire.agent.signal(signal.SIGSTOP)
+    try:
+        state = await until(held, lambda it: "does not answer" in it.reason)
+        assert (state.phase, state.svids) == (Phase.READY, before.svids)
+        assert "SPIRE agent is away" in keeper.problem
+        newcomer = keeper.open(pod("new"))
+        assert (await until(newcomer, lambda it: "away" in it.reason)).phase is Phase.WAITING
+    finally:
+        spire.agent.signal(signal.SIGCONT)
+    await until(held, lambda it: is_ready(it) and not it.reason)
+    await until(newcomer, lambda it: it.reason == "no registration entry matches")
+    async with asyncio.timeout(60):
         while keeper.problem:  # noqa: ASYNC110 - a state that nobody tells
             await asyncio.sleep(0.05)
 
@@ -190,16 +217,21 @@ def secrets() -> list[object]:
 
 
 @pytest.mark.req("sa-3", part=True)
-async def test_a_newly_known_workload_has_its_identity_in_a_tenth_of_a_second(
+@pytest.mark.req("avail-1", part=True)
+async def test_a_new_workload_needs_nobody_but_the_agent(
     start_spire: StartSpire, keep: Keep
 ) -> None:
+    """What the agent has already is there without SPIRE's server; how soon, the bench says."""
     names = [f"w{number}" for number in range(WORKLOADS)]
     spire = start_spire(entries=[entry(name) for name in names])
     keeper = await keep(spire)
     await synced(keeper, names)
-    seconds = [await seconds_to_ready(keeper, name) for name in names]
-    print(f"{WORKLOADS} newly known workloads, one after the other: {figures(seconds)}")  # noqa: T201
-    assert p99(seconds) < 0.1
+    spire.server.kill()
+    helds = [keeper.open(pod(name)) for name in names]
+    states = await asyncio.gather(*(until(held, is_ready) for held in helds))
+    assert [state.svids[0].spiffe_id.path for state in states] == [
+        f"/ns/shop/sa/{name}" for name in names
+    ]
 
 
 async def synced(keeper: IdentityKeeper, names: Sequence[str]) -> None:
@@ -208,21 +240,3 @@ async def synced(keeper: IdentityKeeper, names: Sequence[str]) -> None:
         held = keeper.open(pod(name))
         await until(held, is_ready)
         held.close()
-
-
-async def seconds_to_ready(keeper: IdentityKeeper, name: str) -> float:
-    began = time.perf_counter()
-    await until(keeper.open(pod(name)), is_ready)
-    return time.perf_counter() - began
-
-
-def p99(seconds: Sequence[float]) -> float:
-    return sorted(seconds)[int(len(seconds) * 0.99)]
-
-
-def figures(seconds: Sequence[float]) -> str:
-    middle, last = sorted(seconds)[len(seconds) // 2], max(seconds)
-    return ", ".join(
-        f"{name} {value * 1e3:.1f} ms"
-        for name, value in (("p50", middle), ("p99", p99(seconds)), ("max", last))
-    )

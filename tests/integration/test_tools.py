@@ -11,6 +11,7 @@ import pytest
 from governd._proto.governd.v1 import admin_service_pb2, types_pb2
 from governd._proto.governd.v1 import tool_service_pb2 as pb
 from tests.integration.daemon_process import LISTENERS, DaemonProcess, StartGovernd
+from tests.integration.prometheus_process import METRICS, scrape
 from tests.integration.registering import (
     READS,
     WRITES,
@@ -31,7 +32,6 @@ from tests.integration.registering import (
     trusting,
 )
 from tests.integration.test_cli import answer
-from tests.integration.test_observability import METRICS, scrape
 from tests.integration.test_policy_changes import reload
 
 READ_TOOLS = ("git_status", "git_log")

@@ -1,7 +1,7 @@
 """The Workload API on a real listener, asked by libraries that know nothing of governd."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,12 @@ from governd.adapters.spire_agent import SpireAgent
 from governd.services.workload_stubs import SERVICE, messages
 from tests.contracts.workload_api import PARTNER, PERMITTED, WEB, WorkloadApiContract, refused
 from tests.fakes.identity_source import FakeIdentitySource
-from tests.fakes.workloads import ACCOUNT, SHOP
+from tests.fakes.workloads import SHOP
+from tests.integration.spire_workload import POLICY, OfSpire, path_of
 from tests.integration.workload_server import WorkloadServer
-from tests.spiffe_parts import PATIENCE_SECONDS
-from tests.spire_parts import TRUST_DOMAIN, Entry, Spire, SpireServer, spires
+from tests.spire_parts import TRUST_DOMAIN, Spire, SpireServer, spires
 from tests.stock_clients import GoSpiffe, PySpiffe
 
-SHORT_SECONDS = 6
-POLICY = """
-@id("bank") permit (
-  principal == Agent::"spiffe://example.org/web",
-  action == Action::"identity/jwt-svid",
-  resource == ExternalService::"bank"
-);
-@id("shop") permit (
-  principal == Agent::"spiffe://example.org/web",
-  action == Action::"identity/jwt-svid",
-  resource == ExternalService::"https://shop.example/api"
-);
-"""
 INTENT = (("workload.spiffe.io", "true"),)
 
 
@@ -69,58 +56,6 @@ class OfFake:
         self.server.do(lambda: self._source.federate(PARTNER, trusted=trusted))
 
 
-class OfSpire:
-    """A workload whose identities a real SPIRE issues."""
-
-    def __init__(self, spire: Spire, partner: SpireServer, socket: Path) -> None:
-        self._spire = spire.server
-        self._partner = partner
-        self._entries: dict[str, str] = {}
-        socket_of_agent = spire.agent.admin_socket
-        self.server = WorkloadServer(
-            socket, POLICY, lambda: SpireAgent(socket_of_agent, TRUST_DOMAIN)
-        )
-
-    @property
-    def address(self) -> str:
-        return self.server.address
-
-    def rotate(self) -> None:
-        """Nothing to do: it is renewed at half of its life."""
-
-    def register(self, spiffe_id: str) -> None:
-        entry = Entry(path_of(spiffe_id), (SHOP,), ttl=SHORT_SECONDS)
-        (self._entries[spiffe_id],) = self._spire.create(entry)
-        self._until(lambda: spiffe_id in self.server.ids)
-
-    def revoke(self, spiffe_id: str) -> None:
-        self._spire.delete(self._entries.pop(spiffe_id))
-        self._until(lambda: spiffe_id not in self.server.ids)
-
-    def federate(self, *, trusted: bool) -> None:
-        if trusted:
-            self._spire.federate(self._partner)
-            entry = Entry("/web", (SHOP, ACCOUNT), federates_with=(PARTNER,))
-            (self._entries[PARTNER],) = self._spire.create(entry)
-        else:
-            self.revoke(PARTNER)
-
-    def close(self) -> None:
-        """Leaves no entry."""
-        for spiffe_id in list(self._entries):
-            self.revoke(spiffe_id)
-
-    def _until(self, seen: Callable[[], bool]) -> None:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while not seen():
-            assert time.monotonic() < end, f"SPIRE's word does not come: {self.server.ids}"
-            time.sleep(0.02)
-
-
-def path_of(spiffe_id: str) -> str:
-    return spiffe_id.removeprefix(f"spiffe://{TRUST_DOMAIN}")
-
-
 @pytest.fixture
 def socket(tmp_path: Path) -> Path:
     tmp_path.chmod(0o755)
@@ -154,14 +89,16 @@ class TestSpire(WorkloadApiContract):
 
     @pytest.fixture
     def workload(self, spire: Spire, partner: SpireServer, socket: Path) -> Iterator[OfSpire]:
-        served = OfSpire(spire, partner, socket)
-        served.server.start()
+        agent = spire.agent.admin_socket
+        server = WorkloadServer(socket, POLICY, lambda: SpireAgent(agent, TRUST_DOMAIN))
+        server.start()
+        served = OfSpire(spire, partner, server)
         try:
             served.register(WEB)
             yield served
         finally:
             served.close()
-            served.server.stop()
+            server.stop()
 
 
 @pytest.mark.req("sa-3", part=True)

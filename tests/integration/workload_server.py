@@ -14,19 +14,18 @@ import structlog
 import uvloop
 from prometheus_client import CollectorRegistry
 
+from governd.application.occupant import Naming, Occupant
 from governd.endpoints.chain import Chain
+from governd.endpoints.doors import Doors
 from governd.endpoints.health import reflection_of
-from governd.endpoints.interceptor import CallInterceptor
-from governd.endpoints.limits import Admission
-from governd.endpoints.listener import Listener, channel_options
+from governd.endpoints.limits import Admissions
+from governd.endpoints.listener import Listener
 from governd.endpoints.methods import Methods
 from governd.endpoints.places import SocketPlace
-from governd.identity import Attestation, Caller
 from governd.identity.ports import IdentitySource
 from governd.observability.metrics import Metrics
 from governd.services import workload_stubs
-from governd.services.workload_api import WorkloadApiServicer
-from tests.fakes.workloads import WEB, WorkloadParts
+from tests.fakes.workloads import WorkloadParts
 from tests.integration.endpoints.doors import Limits
 
 Result = TypeVar("Result")
@@ -77,7 +76,7 @@ class WorkloadServer:
         """What the workload has."""
 
         async def held() -> list[str]:
-            found = self._parts.identities.held
+            found = self._parts.held
             return [str(svid.spiffe_id) for svid in found.state.svids] if found else []
 
         return self._run(held())
@@ -112,7 +111,7 @@ class WorkloadServer:
         source = self._make_source()
         self._parts = WorkloadParts(source, RealTime(), self._policy, patience_seconds=0.1)
         await self._parts.open()
-        self._listener = _listener(self.socket, self._parts.servicer)
+        self._listener = _listener(self.socket, self._parts)
         await self._listener.start()
 
     async def _stop(self) -> None:
@@ -123,21 +122,16 @@ class WorkloadServer:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
 
-def _listener(socket: Path, servicer: WorkloadApiServicer) -> Listener:
+def _listener(socket: Path, parts: WorkloadParts) -> Listener:
     """Wired as the composition root does."""
     limits, metrics = Limits(), Metrics(CollectorRegistry(), version="test", actions=())
     chain = Chain(message_bytes=65_536, metrics=metrics, log=structlog.get_logger("test"))
 
     def register(server: Methods) -> None:
-        workload_stubs.add_to_server(servicer, server)
+        workload_stubs.add_to_server(parts.servicer, server)
 
+    assert parts.held is not None
     methods = Methods([register, reflection_of([workload_stubs.SERVICE])], chain)
-    interceptor = CallInterceptor(
-        Caller(WEB, Attestation.SPIRE),
-        methods=methods,
-        admission=Admission(limits, time.monotonic()),
-        metrics=metrics,
-        clock=time.monotonic,
-    )
-    place, options = SocketPlace(socket, 0o660), channel_options(limits)
-    return Listener("web", place, interceptor=interceptor, options=options)
+    doors = Doors(limits, Admissions(limits), metrics, time.monotonic)
+    occupant = Occupant(parts.held, Naming("example.org", spire=True))
+    return doors.of_workload(occupant, SocketPlace(socket, 0o660), methods)

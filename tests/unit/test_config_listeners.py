@@ -91,7 +91,7 @@ def test_every_default_is_in_its_own_range() -> None:
     [
         (
             '[[listener]]\nattestation = "mttls"\n',
-            "3: listener[0].attestation: expected 'static' or 'mtls', got 'mttls'",
+            "3: listener[0].attestation: expected 'static' or 'mtls' or 'spire', got 'mttls'",
         ),
         (
             "[[listener]]\nattestation = 3\n",

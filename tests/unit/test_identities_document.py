@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from governd.config import Identity, parse
+from governd.config import AttestedListener, Identity, parse
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "identities.md"
 DAEMON = Path(__file__).parents[2] / "daemon" / "governd"
@@ -25,7 +25,10 @@ def test_the_settings_are_a_configuration_and_the_selectors_its_defaults() -> No
 
 def test_every_setting_is_told() -> None:
     (block,) = re.findall(r"```toml\n(.+?)```", text(), re.DOTALL)
-    assert set(re.findall(r"^(\w+) =", block, re.MULTILINE)) == set(Identity.model_fields)
+    identity, _, listener = block.partition("[[listener]]")
+    assert set(re.findall(r"^(\w+) =", identity, re.MULTILINE)) == set(Identity.model_fields)
+    found = set(re.findall(r"^(\w+) =", listener, re.MULTILINE))
+    assert found == set(AttestedListener.model_fields)
 
 
 def test_every_reason_that_is_told_is_one_that_governd_gives() -> None:

@@ -1,7 +1,7 @@
 """The embedded authority as a source of identities, for development.
 
 It has no registration entries: a workload has the ID that the configuration fixes for it, or
-none.
+the one that the path template makes of its facts, or none.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from governd.adapters.embedded_ca import LEAF_LIFETIME, EmbeddedAuthority
 from governd.adapters.embedded_jwt import JwtAuthority
 from governd.errors import NoIdentityError
 from governd.identity import SpiffeId
+from governd.identity.path_template import PathTemplate
 from governd.identity.svid import JwtSvid, TrustBundles, Workload, WorkloadSvids, X509Svid
 
 
@@ -28,6 +29,7 @@ class EmbeddedSource:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         lifetime: timedelta = LEAF_LIFETIME,
         dns_names: Mapping[str, str] | None = None,
+        template: PathTemplate | None = None,
     ) -> None:
         """Issues nothing yet.
 
@@ -37,6 +39,7 @@ class EmbeddedSource:
             sleep: Waits for so many seconds.
             lifetime: Of certificates; they are renewed at half of it.
             dns_names: One beside the SPIFFE ID, by the ID's path, for those that need it.
+            template: Makes the IDs of workloads for which none is fixed.
         """
         self._authority = authority
         self._tokens = JwtAuthority()
@@ -44,9 +47,10 @@ class EmbeddedSource:
         self._sleep = sleep
         self._lifetime = lifetime
         self._dns_names = dict(dns_names or {})
+        self._template = template
 
     async def svids(self, workload: Workload) -> AsyncGenerator[WorkloadSvids, None]:
-        """An X.509-SVID for the workload's fixed ID, and a new one in time; else none.
+        """An X.509-SVID for the workload's ID, and a new one in time; else none.
 
         Raises:
             NoIdentityError: The ID is of another trust domain.
@@ -65,14 +69,14 @@ class EmbeddedSource:
         await _for_ever()
 
     async def jwt_svids(self, workload: Workload, audiences: Sequence[str]) -> tuple[JwtSvid, ...]:
-        """A JWT-SVID for the workload's fixed ID.
+        """A JWT-SVID for the workload's ID.
 
         Raises:
             NoIdentityError: It has none, or one of another trust domain.
         """
         spiffe_id = self._id_of(workload)
         if spiffe_id is None:
-            message = "the configuration fixes no SPIFFE ID for the workload"
+            message = "the configuration gives the workload no SPIFFE ID"
             raise NoIdentityError(message)
         return (self._tokens.issue(spiffe_id, audiences, self._now()),)
 
@@ -84,9 +88,11 @@ class EmbeddedSource:
         return issued.svid()
 
     def _id_of(self, workload: Workload) -> SpiffeId | None:
-        spiffe_id = workload.spiffe_id
-        if spiffe_id is not None and spiffe_id.trust_domain != self._authority.trust_domain:
-            message = f"{spiffe_id}: expected an ID of {self._authority.trust_domain}"
+        spiffe_id, domain = workload.spiffe_id, self._authority.trust_domain
+        if spiffe_id is None and self._template is not None:
+            return self._template.id_of(domain, workload.facts)
+        if spiffe_id is not None and spiffe_id.trust_domain != domain:
+            message = f"{spiffe_id}: expected an ID of {domain}"
             raise NoIdentityError(message)
         return spiffe_id
 

@@ -19,10 +19,10 @@ from governd.adapters.spire_agent import SpireAgent
 from governd.application.identity_health import IdentityHealth
 from governd.application.identity_list import IdentityList
 from governd.application.keep_identities import IdentityKeeper
+from governd.application.occupant import Naming
 from governd.application.operate import Identities
 from governd.application.own_identity import SERVER, OwnIdentities
 from governd.config import Config
-from governd.identity import Attestation
 from governd.identity.svid import X509Svid
 from governd.observability.identity_metrics import IdentityMetrics
 
@@ -35,6 +35,7 @@ class IdentityParts:
 
     Attributes:
         keeper: Holds them; give it each workload that is there.
+        naming: Knows how workloads get theirs.
         own: governd's own, for the operator's use case.
         list: All of them, for the operator's questions.
     """
@@ -55,6 +56,7 @@ class IdentityParts:
             on_change: Told that readiness may have changed.
         """
         section, node = config.identity, node_name(config.identity.node)
+        self.naming = Naming(config.trust_domain, section.source == "spire", section.path_template)
         self._source = _source(config, node)
         self.keeper = IdentityKeeper(
             self._source,
@@ -70,9 +72,7 @@ class IdentityParts:
             signing_selectors=section.signing_selectors,
         )
         self.own = self._identities()
-        spire = isinstance(self._source, SpireAgent)
-        attestation = Attestation.SPIRE if spire else Attestation.STATIC
-        self.list = IdentityList(self.keeper, lambda _: attestation)
+        self.list = IdentityList(self.keeper, self.naming)
         metrics.publish(
             section.source,
             held=lambda: self.keeper.held,
@@ -86,12 +86,12 @@ class IdentityParts:
         self._own.start()
 
     async def ready(self) -> None:
-        """Returns when governd has its own identities, and the trust bundle of its domain.
+        """Returns when governd has an identity to serve with, and its domain's trust bundle.
 
         Raises:
             IdentityError: This was not started, or was closed.
         """
-        await self._own.ready()
+        await self._own.serving.ready()
 
     def serving(self) -> X509Svid:
         """What to serve mTLS with now. Any thread may ask.
@@ -115,7 +115,10 @@ class IdentityParts:
     def _identities(self) -> Identities:
         serving, signing = self._own.serving, self._own.signing
         health = IdentityHealth(
-            self.keeper, {"serve": serving, "sign": signing}, wall_clock=time.time
+            self.keeper,
+            {"serve": serving, "sign": signing},
+            wall_clock=time.time,
+            template=self.naming.template,
         )
         return Identities(serving, signing, self.keeper.source, health.component)
 
@@ -126,4 +129,5 @@ def _source(config: Config, node: str) -> SpireAgent | EmbeddedSource:
         return SpireAgent(socket, config.trust_domain)
     authority = EmbeddedAuthority(config.trust_domain, datetime.now(UTC))
     names = {f"{SERVER}/{node}": DNS_NAME}
-    return EmbeddedSource(authority, wall_clock=time.time, dns_names=names)
+    template = config.identity.path_template
+    return EmbeddedSource(authority, wall_clock=time.time, dns_names=names, template=template)

@@ -46,9 +46,13 @@ class IdentityReport:
         self._on_change()
 
     def ready(self, workload: Workload, seconds: float) -> None:
-        """Counts how long a workload waited for its first identity, and logs it."""
+        """Counts how long a workload waited for its first identity.
+
+        Logged for who looks closely: that the identity was issued is told already, and
+        where hundreds come at once, they wait for each other's lines.
+        """
         self._metrics.waited(seconds)
-        self._log.info("workload ready", workload=workload.name, seconds=round(seconds, 6))
+        self._log.debug("workload ready", workload=workload.name, seconds=round(seconds, 6))
 
     def issued(self, workload: Workload, svids: Sequence[X509Svid]) -> None:
         """Counts and logs new identities."""

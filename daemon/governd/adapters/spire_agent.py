@@ -9,6 +9,10 @@ Promises:
     * A subscription tells the full state each time, also of trust domains taken away.
     * What came is checked (``spire_messages``); no message is kept once it has been handed on.
     * Every failure is an ``IdentityError``. Trying again is left to whoever subscribed.
+    * An agent that is there and says nothing is away. A subscription that is quiet is told
+      from it by the trust bundles, which are asked for again and again; when no answer comes,
+      every subscription ends. Not by HTTP/2 pings: the agent's gRPC takes more than one in
+      five minutes for an attack and hangs up.
 """
 
 import asyncio
@@ -16,12 +20,11 @@ import contextlib
 import functools
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import grpc
 import grpc.aio
-from google.protobuf.message import Message
 
 from governd._proto.spire.api.agent.delegatedidentity.v1 import (
     delegatedidentity_pb2 as delegated,
@@ -30,9 +33,11 @@ from governd._proto.spire.api.agent.delegatedidentity.v1.delegatedidentity_pb2_g
     DelegatedIdentityStub,
 )
 from governd._proto.spire.api.types import types_pb2
-from governd.adapters import spire_messages
-from governd.adapters.spire_errors import fetch_error, subscription_error
-from governd.errors import InvalidIdentityError, NoIdentityError, SourceAwayError
+from governd.adapters import spire_messages, spire_streams
+from governd.adapters.spire_errors import fetch_error
+from governd.adapters.spire_streams import Request, Response
+from governd.errors import NoIdentityError, SourceAwayError
+from governd.identity import SpiffeId
 from governd.identity.svid import JwtSvid, TrustBundles, Workload, WorkloadSvids
 
 if TYPE_CHECKING:
@@ -42,6 +47,10 @@ if TYPE_CHECKING:
 
 MAX_MESSAGE_BYTES = 4 << 20
 FETCH_SECONDS = 5.0
+ANSWER_SECONDS = 10.0
+"""For what an agent tells at once: trust bundles, and that nothing matches a workload."""
+QUIET_SECONDS = 15.0
+"""The longest between two looks whether the agent still answers."""
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.enable_http_proxy", 0),
@@ -51,9 +60,6 @@ _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 500),
 )
-
-Request = TypeVar("Request", bound=Message)
-Response = TypeVar("Response", bound=Message)
 
 
 class SpireAgent:
@@ -71,13 +77,35 @@ class SpireAgent:
         self._socket = socket
         self._trust_domain = trust_domain
         self._channel: grpc.aio.Channel | None = None
+        self._streams: set[grpc.aio.Call] = set()
 
     async def svids(self, workload: Workload) -> AsyncGenerator[WorkloadSvids, None]:
         """The workload's X.509-SVIDs now, and again whenever they change.
 
+        An agent that has to renew all at once, because an authority was tainted, forgets what
+        it had first, and may tell subscribers so. Who subscribes then is kept waiting until
+        all is there, and is told at once where nothing is to come. So whoever seems to have
+        lost an identity is asked for anew, and has lost it if no better answer comes in time.
+
         Raises:
             IdentityError: As the port says.
         """
+        doubt: WorkloadSvids | None = None
+        while True:
+            async with contextlib.aclosing(self._told(workload)) as told:
+                said = await _first(told, doubt)
+                while said is not None:
+                    ids = _ids(said)
+                    yield said
+                    del said  # or it would be kept, with its keys
+                    said = await anext(told, None)
+                    if said is not None and not ids <= _ids(said):
+                        break
+                doubt = said
+                del said
+
+    async def _told(self, workload: Workload) -> AsyncGenerator[WorkloadSvids, None]:
+        """What one subscription tells."""
         request = delegated.SubscribeToX509SVIDsRequest(selectors=_selectors(workload))
         with self._stream(self._stub().SubscribeToX509SVIDs, request) as read:
             while True:  # no message has a name here: it would be kept with its keys
@@ -88,7 +116,7 @@ class SpireAgent:
 
         An agent goes on telling of a trust domain that was taken away, to those who
         subscribed before; only the first message of a stream is the full state. So each
-        change is asked for anew.
+        change is asked for anew, and so they are when nothing was told for a while.
 
         Raises:
             IdentityError: As the port says.
@@ -103,9 +131,11 @@ class SpireAgent:
                 self._stream(stub.SubscribeToX509Bundles, x509) as read_x509,
                 self._stream(stub.SubscribeToJWTBundles, jwt) as read_jwt,
             ):
-                said = (await read_x509(), await read_jwt())
+                with self._answering():
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        said = (await read_x509(), await read_jwt())
                 yield spire_messages.read_bundles(*said, self._trust_domain)
-                await _either(read_x509, read_jwt)
+                await spire_streams.either(read_x509, read_jwt, seconds=QUIET_SECONDS)
 
     async def jwt_svids(self, workload: Workload, audiences: Sequence[str]) -> tuple[JwtSvid, ...]:
         """One JWT-SVID for each ID of the workload, for exactly these audiences.
@@ -120,7 +150,7 @@ class SpireAgent:
             response = await self._stub().FetchJWTSVIDs(request, timeout=FETCH_SECONDS)
         except grpc.aio.AioRpcError as error:
             raise fetch_error(error, self._socket) from error
-        response = _parsed(response)
+        response = spire_streams.parsed(response)
         return spire_messages.read_jwt_svids(response, workload, audiences, self._trust_domain)
 
     async def close(self) -> None:
@@ -140,42 +170,22 @@ class SpireAgent:
     ) -> Iterator[Callable[[], Coroutine[None, None, Response]]]:
         """Begins a stream, to read from within the block."""
         call = method(request)
+        self._streams.add(call)
         try:
-            yield functools.partial(_read, call, self._socket)
+            yield functools.partial(spire_streams.read, call, self._socket)
         finally:
+            self._streams.discard(call)
             call.cancel()
 
-
-async def _read(call: "grpc.aio.UnaryStreamCall[Request, Response]", socket: Path) -> Response:
-    try:
-        message = await call.read()
-    except grpc.aio.AioRpcError as error:
-        raise subscription_error(error, socket) from error
-    if message is grpc.aio.EOF:
-        problem = "SPIRE agent is away: it ended the subscription"
-        raise SourceAwayError(problem)
-    return _parsed(cast("Response | None", message))
-
-
-async def _either(*reads: Callable[[], Coroutine[None, None, object]]) -> None:
-    """Returns when there is something to read, and drops it."""
-    tasks = [asyncio.ensure_future(read()) for read in reads]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _parsed(message: Response | None) -> Response:
-    """A message; gRPC gives ``None`` for one that does not parse."""
-    if message is None:
-        problem = "the SPIRE agent says what does not parse"
-        raise InvalidIdentityError(problem)
-    return message
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        """Has every stream end if the agent does not answer within the block."""
+        try:
+            yield
+        except TimeoutError:
+            for call in list(self._streams):
+                call.cancel()
+            raise SourceAwayError(spire_streams.SILENT) from None
 
 
 def _selectors(workload: Workload) -> list[types_pb2.Selector]:
@@ -183,3 +193,18 @@ def _selectors(workload: Workload) -> list[types_pb2.Selector]:
         message = "nothing is known of the workload by which an entry could match"
         raise NoIdentityError(message)
     return spire_messages.selectors(workload)
+
+
+async def _first(
+    told: AsyncGenerator[WorkloadSvids, None], doubt: WorkloadSvids | None
+) -> WorkloadSvids | None:
+    """What a subscription tells first; ``doubt``, where there is one, if that does not come."""
+    try:
+        async with asyncio.timeout(None if doubt is None else ANSWER_SECONDS):
+            return await anext(told)
+    except TimeoutError:
+        return doubt
+
+
+def _ids(said: WorkloadSvids) -> frozenset[SpiffeId]:
+    return frozenset(svid.spiffe_id for svid in said.svids)

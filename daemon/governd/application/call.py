@@ -10,13 +10,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
-from governd.errors import GoverndError
-from governd.identity import Caller
+from governd.application.hold_identity import HeldIdentity
+from governd.errors import GoverndError, NoIdentityError
+from governd.identity import Caller, Newcomer, Who
 from governd.observability.log_keys import Key
 from governd.observability.trace import TraceContext
-
-OPERATOR = "operator"
-"""How logs, records and limits name the caller on the admin socket."""
 
 
 class Rate(Protocol):
@@ -40,43 +38,65 @@ class Call:
     """One call, from its headers to its end.
 
     Attributes:
-        caller: Who calls; ``None`` for the operator on the admin socket.
+        caller: Who calls. A newcomer becomes a caller within the call, and the other way
+            round, where the method is for both (``endpoints.attested_interceptor``).
+        held: The identities that governd holds for who calls; ``None`` where the channel
+            alone proves who that is.
         trace: The trace context that the caller sent.
         started: When its headers came, on the interceptor's clock.
         code: Name of the gRPC status code it ends with. Until something else is known,
             that is ``CANCELLED``: a call whose task ends early was cancelled.
         ending: Why governd, not the caller, is ending it; ``None`` while it is not.
+        writing: Whether a message of its stream is on its way.
     """
 
-    __slots__ = ("_clock", "_rate", "caller", "code", "ending", "started", "trace")
+    __slots__ = (
+        "_clock",
+        "_rate",
+        "caller",
+        "code",
+        "ending",
+        "held",
+        "started",
+        "trace",
+        "writing",
+    )
 
     def __init__(
         self,
-        caller: Caller | None,
+        caller: Who,
         trace: TraceContext | None,
         rate: Rate,
         clock: Clock,
+        *,
+        held: HeldIdentity | None = None,
     ) -> None:
         """Starts now."""
         self.caller = caller
+        self.held = held
         self.trace = trace
         self.code = "CANCELLED"
         self.ending: GoverndError | None = None
+        self.writing = False
         self._rate = rate
         self._clock = clock
         self.started = clock()
 
     @property
     def workload(self) -> Caller:
-        """The caller where only a workload can be one.
+        """The caller where only a workload with an identity can be one.
 
         Raises:
+            NoIdentityError: A workload calls that has none.
             RuntimeError: The operator calls: the service stands on the wrong listener.
         """
-        if self.caller is None:
-            message = "a service for workloads was called on the admin socket"
-            raise RuntimeError(message)
-        return self.caller
+        if isinstance(self.caller, Caller):
+            return self.caller
+        if isinstance(self.caller, Newcomer):
+            message = "the workload has no identity yet"
+            raise NoIdentityError(message)
+        message = "a service for workloads was called on the admin socket"
+        raise RuntimeError(message)
 
     def charge(self, count: int) -> None:
         """Charges ``count`` further calls to the caller's rate, e.g. a batch's questions.
@@ -89,7 +109,7 @@ class Call:
 
     def log_context(self) -> Mapping[str, str]:
         """What every log line within this call says."""
-        context = {str(Key.CALLER): str(self.caller.spiffe_id) if self.caller else OPERATOR}
+        context = {str(Key.CALLER): str(self.caller)}
         if self.trace is not None:
             context[Key.TRACE_ID] = self.trace.trace_id
             context[Key.SPAN_ID] = self.trace.parent_span_id

@@ -7,7 +7,7 @@ from dataclasses import replace
 from governd.application.identity_state import IdentityObserver, IdentityState, Phase
 from governd.application.latest import Latest
 from governd.application.subscribe import Time, subscribe
-from governd.errors import IdentityError, NoIdentityError, SourceAwayError
+from governd.errors import IdentityError, NoIdentityError, NotRegisteredError, SourceAwayError
 from governd.identity import SpiffeId
 from governd.identity.ports import IdentitySource
 from governd.identity.svid import JwtSvid, Workload, WorkloadSvids, X509Svid
@@ -52,7 +52,8 @@ class HeldIdentity:
         self._observer = observer
         self._time = time
         self._on_close = on_close
-        self._why: type[IdentityError] = SourceAwayError
+        self._heed: list[Callable[[], object]] = []
+        self._closed = False
         self._last_problem = ""
         self._opened: float | None = time.clock()
         first = IdentityState(Phase.WAITING, f"no answer yet from {source.name}")
@@ -74,6 +75,10 @@ class HeldIdentity:
         """The state now and whenever it is another one; ends when this is closed."""
         self.expire()
         return self._latest.follow()
+
+    def on_change(self, heed: Callable[[], object]) -> None:
+        """Has ``heed`` called, at once, whenever the state is another one. It must not raise."""
+        self._heed.append(heed)
 
     def expire(self) -> None:
         """Drops what has expired."""
@@ -104,18 +109,19 @@ class HeldIdentity:
 
     def close(self) -> None:
         """Forgets everything and ends the subscription. Closing again does nothing."""
-        if self._latest.value.reason == CLOSED:
+        if self._closed:
             return
+        self._closed = True
         self.task.cancel()
-        self._why = NoIdentityError
         self._tell(self._latest.value.svids, (), CLOSED)
-        self._latest.close(IdentityState(Phase.WAITING, CLOSED))
+        self._latest.close(IdentityState(Phase.WAITING, CLOSED, error=NoIdentityError))
         self._on_close(self)
+        self._changed()
 
     def _check(self, spiffe_id: SpiffeId | None) -> set[SpiffeId]:
         state = self.state
-        if state.phase is Phase.WAITING:
-            raise self._why(state.reason)
+        if state.problem is not None:
+            raise state.problem
         held = {svid.spiffe_id for svid in state.svids}
         if spiffe_id is None:
             return held
@@ -126,12 +132,11 @@ class HeldIdentity:
 
     def _take(self, said: WorkloadSvids) -> None:
         self._last_problem = ""
-        self._why = NoIdentityError
         if said.svids:
             state = IdentityState(Phase.READY, "", said.svids, said.federates_with)
             state = state.at(self._time.wall_clock())
         else:
-            state = IdentityState(Phase.WAITING, NO_ENTRY)
+            state = IdentityState(Phase.WAITING, NO_ENTRY, error=NotRegisteredError)
         self._set(state, "revoked")
         if state.phase is Phase.READY and self._opened is not None:
             self._observer.ready(self.workload, self._time.clock() - self._opened)
@@ -141,17 +146,21 @@ class HeldIdentity:
         problem = str(error)
         self._observer.failed(self.workload, error, again=problem == self._last_problem)
         self._last_problem = problem
-        self._why = type(error)
         state = self.state
         if state.phase is Phase.READY and isinstance(error, SourceAwayError):
             self._set(replace(state, reason=problem), "")
         else:
-            self._set(IdentityState(Phase.WAITING, problem), problem)
+            self._set(IdentityState(Phase.WAITING, problem, error=type(error)), problem)
 
     def _set(self, state: IdentityState, why: str) -> None:
         before = self._latest.value.svids
         if self._latest.set(state):
             self._tell(before, state.svids, why)
+            self._changed()
+
+    def _changed(self) -> None:
+        for heed in self._heed:
+            heed()
 
     def _tell(self, before: Sequence[X509Svid], after: Sequence[X509Svid], why: str) -> None:
         had = {svid.spiffe_id for svid in before}

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from governd.application.keep_identities import Held, IdentityKeeper
 from governd.application.operate import Component, RotatingIdentity
 from governd.errors import IdentityError
+from governd.identity.path_template import PathTemplate
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
@@ -23,6 +24,7 @@ class IdentityHealth:
         own: Mapping[str, RotatingIdentity],
         *,
         wall_clock: Callable[[], float],
+        template: PathTemplate | None = None,
     ) -> None:
         """Takes its parts.
 
@@ -30,15 +32,17 @@ class IdentityHealth:
             keeper: Holds identities.
             own: governd's own, by what they are for, e.g. ``sign``.
             wall_clock: Seconds since 1970.
+            template: The path template that is in force.
         """
         self._keeper = keeper
         self._own = own
         self._wall_clock = wall_clock
+        self._template = [f"path template {template}"] if template else []
 
     def component(self) -> Component:
         """The state now."""
         problems = [*self._source_problem(), *self._own_problems()]
-        detail = "; ".join([*problems, self._held()])
+        detail = "; ".join([*problems, self._held(), *self._template])
         return Component("identity", ready=not problems, detail=detail)
 
     def _source_problem(self) -> Iterator[str]:

@@ -1,10 +1,10 @@
 """What an operator sees of the identities that governd holds: all but the keys."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from governd.application.keep_identities import IdentityKeeper, IdentityState
+from governd.application.occupant import Naming
 from governd.errors import RequestError
 from governd.identity import Attestation
 from governd.identity.svid import Workload, X509Svid
@@ -30,12 +30,10 @@ class WorkloadIdentity:
 class IdentityList:
     """The use case behind the operator's questions about identities."""
 
-    def __init__(
-        self, keeper: IdentityKeeper, attestation_of: Callable[[Workload], Attestation]
-    ) -> None:
+    def __init__(self, keeper: IdentityKeeper, naming: Naming) -> None:
         """Takes what holds identities, and what knows how a workload's is established."""
         self._keeper = keeper
-        self._attestation_of = attestation_of
+        self._naming = naming
 
     def all(self) -> list[WorkloadIdentity]:
         """Every workload, by name."""
@@ -55,7 +53,7 @@ class IdentityList:
         raise RequestError(message, field="workload")
 
     def _of(self, workload: Workload, state: IdentityState) -> WorkloadIdentity:
-        attestation = self._attestation_of(workload)
+        attestation = self._naming.attestation(workload, state)
         return WorkloadIdentity(workload, state, attestation, self._keeper.source)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from governd.errors import IdentityError
+from governd.errors import IdentityError, SourceAwayError
 from governd.identity.svid import Workload, X509Svid
 
 
@@ -28,12 +28,19 @@ class IdentityState:
             renewed; ``""`` where all is well.
         svids: Its X.509-SVIDs, the default one first; none while it waits.
         federates_with: The other trust domains whose bundles it is to have.
+        error: While it waits: what kind of error that is for who needs one.
     """
 
     phase: Phase
     reason: str
     svids: tuple[X509Svid, ...] = ()
     federates_with: frozenset[str] = frozenset()
+    error: type[IdentityError] = SourceAwayError
+
+    @property
+    def problem(self) -> IdentityError | None:
+        """Why it has no identity, to be raised; ``None`` while it has one."""
+        return self.error(self.reason) if self.phase is Phase.WAITING else None
 
     @property
     def ends(self) -> float:

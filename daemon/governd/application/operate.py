@@ -114,6 +114,7 @@ class Operator:
         started: datetime,
         clock: Callable[[], float],
         usage: Callable[[], Iterable[CallerUsage]],
+        listeners: Callable[[], int],
         components: Sequence[Callable[[], Component]],
     ) -> None:
         """Takes its parts.
@@ -127,6 +128,7 @@ class Operator:
             started: When governd began.
             clock: Monotonic seconds.
             usage: Every caller's use of its limits.
+            listeners: How many are open, the operator's not among them.
             components: Each tells the state of one part, beside the policy.
         """
         self._keeper = keeper
@@ -137,6 +139,7 @@ class Operator:
         self._started = started
         self._clock = clock
         self._usage = usage
+        self._listeners = listeners
         self._components = components
 
     def status(self) -> Status:
@@ -152,7 +155,7 @@ class Operator:
             policy=state.info(self._clock()),
             policies=len(state.policy.policies) if state.policy else 0,
             policy_problems=state.problems,
-            listeners=len(list(self._usage())),
+            listeners=self._listeners(),
             unsafe_settings=self._unsafe_settings,
             serving_identity=_id(identities.serving, now) if identities else "",
             signing_identity=_id(identities.signing, now) if identities else "",

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from governd.application.call import OPERATOR
 from governd.audit.record import report_record
-from governd.identity import Caller
+from governd.identity import OPERATOR, Caller
 from governd.policy.decision import PolicyInfo
 from governd.policy.offering import Standing
 from governd.policy.registration import Pin, Registered, Registration
@@ -108,7 +107,7 @@ def approval_line(
         "policy": _policy(policy),
     }
     return report_record(
-        "approval", time=time, caller=OPERATOR, attestation=_OPERATOR_ATTESTATION, said=said
+        "approval", time=time, caller=str(OPERATOR), attestation=_OPERATOR_ATTESTATION, said=said
     )
 
 

@@ -12,9 +12,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from governd.application.hold_identity import CLOSED, NO_ENTRY
-from governd.application.keep_identities import HeldIdentity, IdentityKeeper, IdentityState, Phase
-from governd.errors import IdentityError, NoIdentityError, SourceAwayError
+from governd.application.keep_identities import HeldIdentity, IdentityKeeper, IdentityState
+from governd.errors import IdentityError, SourceAwayError
 from governd.identity.svid import TrustBundles, X509Svid
 
 Bundle = TypeVar("Bundle")
@@ -56,9 +55,8 @@ def view(state: IdentityState, bundles: TrustBundles) -> View:
         NoIdentityError: Nothing is issued to it.
         IdentityError: It cannot be known now what is issued to it.
     """
-    if state.phase is Phase.WAITING:
-        nothing_issued = state.reason in {NO_ENTRY, CLOSED}
-        raise (NoIdentityError if nothing_issued else SourceAwayError)(state.reason)
+    if state.problem is not None:
+        raise state.problem
     own = {svid.spiffe_id.trust_domain for svid in state.svids}
     visible = own | state.federates_with
     return View(state.svids, _of(bundles.x509, visible), _of(bundles.jwt, visible))

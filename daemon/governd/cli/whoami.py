@@ -24,8 +24,9 @@ def whoami(socket: Path, timeout: float, *, as_json: bool) -> None:
       0 answered, 2 usage, 3 governd cannot be asked.
 
     JSON:
-      spiffe_id, attestation, facts (an object), tenant ("" for none), phase (waiting,
-      ready), reason ("" for none), not_after (RFC 3339; null: no identity is held for you).
+      spiffe_id ("" while you have none), attestation (unspecified then), facts (an
+      object), tenant ("" for none), phase (waiting, ready), reason ("" for none),
+      not_after (RFC 3339; null: no SVID is held for you).
 
     Examples:
       governd whoami
@@ -55,8 +56,9 @@ def rows(
     answer: identity_service_pb2.WhoAmIResponse,
 ) -> Iterator[tuple[str, RenderableType]]:
     """The caller, one fact after the other."""
-    yield "spiffe id", output.text(answer.spiffe_id, output.STRONG)
-    yield "attested", attestation_name(answer.attestation)
+    known = bool(answer.spiffe_id)
+    yield "spiffe id", output.text(answer.spiffe_id or "none yet", output.STRONG)
+    yield "attested", attestation_name(answer.attestation) if known else "-"
     yield "tenant", answer.tenant or "none"
     ready = answer.phase == identity_service_pb2.PHASE_READY
     yield "phase", output.text(phase_name(answer.phase), "" if ready else output.BAD)

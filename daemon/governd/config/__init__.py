@@ -1,7 +1,7 @@
 """Settings: one frozen section per part, read once, all mistakes at once."""
 
 from governd.config.identity import Identity
-from governd.config.listeners import Listener, MtlsListener, StaticListener
+from governd.config.listeners import AttestedListener, Listener, MtlsListener, StaticListener
 from governd.config.loader import load, parse
 from governd.config.sections import (
     Admin,
@@ -17,6 +17,7 @@ from governd.config.sections import (
 
 __all__ = [
     "Admin",
+    "AttestedListener",
     "Config",
     "DecisionLog",
     "Drain",

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from governd.config.fields import AbsolutePath, Section
 from governd.errors import RequestError
+from governd.identity.path_template import PathTemplate
 from governd.identity.svid import Selector
 
 
@@ -35,6 +36,20 @@ Selectors = Annotated[
     AfterValidator(_not_empty),
 ]
 """``type:value`` each; an entry fits who has all of the entry's."""
+
+
+def _template(value: object) -> PathTemplate:
+    if isinstance(value, PathTemplate):
+        return value
+    if not isinstance(value, str):
+        message = "expected a path in quotes"
+        raise ValueError(message)  # noqa: TRY004 — pydantic collects ValueError only
+    try:
+        return PathTemplate.parse(value)
+    except RequestError as error:
+        raise ValueError(str(error).removeprefix("path_template: ")) from error
+
+
 # No attestor of SPIRE's finds selectors of this type, so no process has them: only a delegate
 # can name them.
 _SERVING, _SIGNING = Selector("governd", "identity:server"), Selector("governd", "identity:signer")
@@ -55,6 +70,10 @@ class Identity(Section):
     """By which the registration entry of the identity that governd serves with finds it."""
     signing_selectors: Selectors = (_SIGNING,)
     """Likewise, of the identity that governd signs with."""
+
+    path_template: Annotated[PathTemplate | None, BeforeValidator(_template)] = None
+    """Path of the SPIFFE ID of workloads for which nothing is registered, of their facts:
+    ``/ns/{namespace}/sa/{service_account}``. Default: such workloads have none."""
 
     @field_validator("spire_admin_socket")
     @classmethod

@@ -14,10 +14,14 @@ from governd.config.fields import (
     TrustDomain,
     WorkloadId,
 )
+from governd.config.identity import Selectors
 from governd.identity import SpiffeId
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", validate_default=True)]
-STATIC, MTLS = "static", "mtls"
+Fact = Annotated[str, Field(pattern=r"^[ -~]{1,253}$")]
+FactName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+STATIC, MTLS, SPIRE = "static", "mtls", "spire"
+_LISTENER_FACT = "listener"
 
 
 class StaticListener(Section):
@@ -75,7 +79,36 @@ class MtlsListener(Section):
         return address
 
 
-SECTIONS: Mapping[str, type[Section]] = {STATIC: StaticListener, MTLS: MtlsListener}
+class AttestedListener(Section):
+    """Whoever reaches its socket is one workload; what is issued to that says who it is."""
+
+    attestation: Literal["spire"]
+    """How the caller is known. ``spire``: by what is issued for its selectors."""
+    socket: AbsolutePath
+    """Path of the socket."""
+    name: Name
+    """Names the listener and its workload in logs, status and ``identity list``."""
+    selectors: Selectors
+    """What is known of the workload: its registration entry has some of these, and no others."""
+    facts: dict[FactName, Fact] = Field(default_factory=dict, max_length=16)
+    """What else is known of it, for ``whoami`` and the path template."""
+    mode: SocketMode = 0o660
+    """Permissions of the socket, in octal digits in quotes."""
+
+    @field_validator("facts")
+    @classmethod
+    def _not_the_listeners_own(cls, facts: dict[str, str]) -> dict[str, str]:
+        if _LISTENER_FACT in facts:
+            message = f'expected none named "{_LISTENER_FACT}", which is the name of the listener'
+            raise ValueError(message)
+        return facts
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    STATIC: StaticListener,
+    MTLS: MtlsListener,
+    SPIRE: AttestedListener,
+}
 """By the listener's ``attestation``."""
 
 
@@ -88,7 +121,9 @@ def _kind(value: Any) -> str | None:  # noqa: ANN401 — whatever stands in the 
 
 
 Listener: TypeAlias = Annotated[
-    Annotated[StaticListener, Tag(STATIC)] | Annotated[MtlsListener, Tag(MTLS)],
+    Annotated[StaticListener, Tag(STATIC)]
+    | Annotated[MtlsListener, Tag(MTLS)]
+    | Annotated[AttestedListener, Tag(SPIRE)],
     Discriminator(_kind),
 ]
 """A workload listener, of the kind that its ``attestation`` names."""

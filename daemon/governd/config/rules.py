@@ -12,8 +12,10 @@ from pydantic import TypeAdapter, ValidationError
 from governd.config.document import Location
 from governd.config.fields import host_and_port
 from governd.config.identity import embedded_in_production
-from governd.config.listeners import Listener, MtlsListener, StaticListener
+from governd.config.listeners import AttestedListener, Listener, MtlsListener, StaticListener
 from governd.config.sections import Admin, Limits, Metrics
+from governd.errors import RequestError
+from governd.identity.path_template import PathTemplate
 
 _LISTENER: TypeAdapter[Listener] = TypeAdapter(Listener)
 Listeners = Mapping[int, Listener]
@@ -26,6 +28,7 @@ def broken(values: Mapping[str, object], base: Path) -> Iterator[Mistake]:
     listeners = dict(_well_formed(values.get("listener"), base))
     yield from _static_in_production(values)
     yield from embedded_in_production(values)
+    yield from _nobody_behind_it(values.get("identity", {}), listeners)
     yield from _of_another_domain(values.get("trust_domain"), listeners)
     yield from _allowed_of_no_trusted_domain(values.get("trust_domain"), listeners)
     yield from _same_name(listeners)
@@ -65,6 +68,39 @@ def _static_in_production(values: Mapping[str, object]) -> Iterator[Mistake]:
                 ("listener", index, "attestation"),
                 'expected none that is "static", because production is true',
             )
+
+
+def _nobody_behind_it(section: object, listeners: Listeners) -> Iterator[Mistake]:
+    """An attested listener whose workload nothing could ever name, or with a forged fact."""
+    raw = section if isinstance(section, Mapping) else {}
+    spire = raw.get("source", "embedded") == "spire"
+    try:
+        template = PathTemplate.parse(str(raw["path_template"])) if "path_template" in raw else None
+    except RequestError:
+        return  # reported with its section
+    for index, listener in listeners.items():
+        if isinstance(listener, AttestedListener):
+            mistake = _misfit(listener.facts, template, spire=spire)
+            if mistake:
+                yield ("listener", index, *mistake[0].split(".")), mistake[1]
+
+
+def _misfit(
+    facts: Mapping[str, str], template: PathTemplate | None, *, spire: bool
+) -> tuple[str, str] | None:
+    """What is wrong with a listener, and what was expected there."""
+    if template is None:
+        said = 'expected none that is "spire", because source is "embedded" without path_template'
+        return None if spire else ("attestation", said)
+    missing = [field for field in template.fields if field not in facts]
+    if missing:
+        said = f'expected "{missing[0]}" among them, because source is "embedded"'
+        return None if spire else ("facts", said)
+    try:
+        template.id_of("example.org", facts)
+    except RequestError as error:
+        return error.field, str(error).removeprefix(f"{error.field}: ")
+    return None
 
 
 def _of_another_domain(domain: object, listeners: Listeners) -> Iterator[Mistake]:

@@ -128,8 +128,13 @@ class Chain:
         async def many(request: object, context: Context) -> None:
             answers = servicer(read(request), context)
             if hasattr(answers, "__aiter__"):
+                call = calls.current()
                 async for answer in answers:
+                    call.writing = True
                     await context.write(answer)
+                    call.writing = False
+                    if call.ending is not None:
+                        raise call.ending
             else:  # a servicer that writes to the context itself, as grpc_health's does
                 await answers
 

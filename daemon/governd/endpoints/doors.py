@@ -8,8 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from governd.application.call import OPERATOR, Clock
+from governd.application.call import Clock
+from governd.application.hold_identity import HeldIdentity
+from governd.application.occupant import Occupant
 from governd.config import MtlsListener
+from governd.endpoints.attested_interceptor import AttestedInterceptor
 from governd.endpoints.interceptor import CallInterceptor
 from governd.endpoints.limits import Admissions
 from governd.endpoints.listener import ChannelLimits, Listener, channel_options
@@ -19,10 +22,13 @@ from governd.endpoints.peer_interceptor import PeerInterceptor
 from governd.endpoints.places import AddressPlace, Place, SocketPlace
 from governd.endpoints.tls import ServerTls, SvidServing, connection_age_ms
 from governd.errors import ListenerError
-from governd.identity import Caller
+from governd.identity import OPERATOR, Caller
 from governd.identity.svid import X509Svid
 from governd.identity.verification import Bundles, Verifier
 from governd.observability.metrics import Metrics
+
+ADMIN = "admin"
+"""The name of the operator's listener."""
 
 
 class Trust:
@@ -68,16 +74,53 @@ class Doors:
     clock: Clock
     wall_clock: WallClock = lambda: datetime.now(UTC)
 
-    def of_one(self, name: str, place: Place, caller: Caller | None, methods: Methods) -> Listener:
-        """A listener with one caller; ``None`` for the operator."""
-        who = str(caller.spiffe_id) if caller else OPERATOR
+    def of_operator(self, place: Place, methods: Methods) -> Listener:
+        """The operator's listener."""
         interceptor = CallInterceptor(
-            caller,
+            OPERATOR,
             methods=methods,
-            admission=self.admissions.of(who, self.clock()),
+            admission=self.admissions.of(str(OPERATOR), self.clock()),
             metrics=self.metrics,
             clock=self.clock,
         )
+        return self._plain(ADMIN, place, interceptor)
+
+    def of_one(
+        self, name: str, place: Place, caller: Caller, methods: Methods, held: HeldIdentity | None
+    ) -> Listener:
+        """A listener with one caller.
+
+        Args:
+            name: The listener's.
+            place: Where it is to be.
+            caller: Who calls there.
+            methods: What is served.
+            held: The identities that governd holds for the caller; ``None`` for none.
+        """
+        interceptor = CallInterceptor(
+            caller,
+            methods=methods,
+            admission=self.admissions.of(str(caller), self.clock()),
+            metrics=self.metrics,
+            clock=self.clock,
+            held=held,
+        )
+        return self._plain(name, place, interceptor)
+
+    def of_workload(self, occupant: Occupant, place: Place, methods: Methods) -> Listener:
+        """A listener whose caller is whoever the workload is at the moment."""
+        interceptor = AttestedInterceptor(
+            occupant,
+            methods=methods,
+            admissions=self.admissions,
+            metrics=self.metrics,
+            clock=self.clock,
+        )
+        return self._plain(occupant.held.workload.name, place, interceptor)
+
+    def _plain(
+        self, name: str, place: Place, interceptor: CallInterceptor | AttestedInterceptor
+    ) -> Listener:
         options = channel_options(self.limits)
         return Listener(name, place, interceptor=interceptor, options=options)
 
@@ -94,10 +137,11 @@ class Doors:
 
         Raises:
             ListenerError: None of its trust domains has a trust bundle.
+            IdentityError: governd has nothing to serve with now.
         """
         domains = entry.trust_domains or (own_domain,)
         if not any(trust.verifier.bundles.get(domain) for domain in domains):
-            message = f"listener {entry.name}: no trust bundle of {', '.join(domains)} is known"
+            message = f"no trust bundle of {', '.join(domains)} is known"
             raise ListenerError(message)
         svid = trust.serving()
         age = connection_age_ms(svid.not_after - svid.not_before, entry.connection_age_seconds)

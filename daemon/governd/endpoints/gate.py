@@ -4,7 +4,7 @@ Whoever knows the caller, an interceptor (``interceptor.py``) or the handler tha
 the connection (``peer.py``), opens the gate with the caller's account:
 
 1. the trace context is taken from the metadata, and the ``Call`` put where servicers find it;
-2. a draining listener refuses;
+2. a listener that drains, or is taken away, refuses;
 3. the caller's limits admit the call or refuse it.
 
 A call's place is given back, and the call counted, when gRPC's task for it ends: that
@@ -20,11 +20,12 @@ import grpc
 
 from governd.application import call as calls
 from governd.application.call import Call, Clock
+from governd.application.hold_identity import HeldIdentity
 from governd.endpoints.chain import draining
 from governd.endpoints.limits import Admission
 from governd.endpoints.methods import Method
 from governd.errors import GoverndError
-from governd.identity import Caller
+from governd.identity import Who
 from governd.observability import trace
 from governd.observability.metrics import Metrics
 
@@ -57,7 +58,8 @@ class Account:
     """One caller on one listener: its limits, and what came from it.
 
     Attributes:
-        caller: Who; ``None`` for the operator.
+        caller: Who.
+        held: The identities that governd holds for it; ``None`` for none.
         admission: Its limits, shared with its accounts on other listeners.
         in_flight: Calls and streams being served.
         admitted: Calls that were admitted.
@@ -65,11 +67,12 @@ class Account:
         latest: When the latest call came; ``None`` before the first.
     """
 
-    __slots__ = ("admission", "admitted", "caller", "in_flight", "latest", "refused")
+    __slots__ = ("admission", "admitted", "caller", "held", "in_flight", "latest", "refused")
 
-    def __init__(self, caller: Caller | None, admission: Admission) -> None:
+    def __init__(self, caller: Who, admission: Admission, held: HeldIdentity | None = None) -> None:
         """Nothing came yet."""
         self.caller = caller
+        self.held = held
         self.admission = admission
         self.in_flight = self.admitted = self.refused = 0
         self.latest: float | None = None
@@ -110,7 +113,7 @@ class Gate:
         self._clock = clock
         self._open: dict[Task, Open] = {}
         self._arrivals = 0
-        self._draining = False
+        self._shut: Callable[[], GoverndError] | None = None
 
     def enter(
         self, account: Account, method: Method, metadata: Metadata, claim: object = None
@@ -124,11 +127,12 @@ class Gate:
             claim: What the caller's identity rests on, where that may cease to hold.
 
         Raises:
-            DrainingError: The listener drains.
+            GoverndError: The listener drains or is taken away.
             LimitError: A limit of the caller is used up.
         """
         self._arrivals += 1
-        call = Call(account.caller, trace.from_metadata(metadata), account.admission, self._clock)
+        sent = trace.from_metadata(metadata)
+        call = Call(account.caller, sent, account.admission, self._clock, held=account.held)
         account.latest = call.started
         calls.enter(call)
         entry = Open(call, method, account, claim)
@@ -144,8 +148,8 @@ class Gate:
         self._metrics.call_ended(method.label, code.name, 0.0)
 
     def _admit(self, entry: Open) -> None:
-        if self._draining:
-            raise draining()
+        if self._shut is not None:
+            raise self._shut()
         account = entry.account
         account.admission.begin(stream=entry.method.stream, now=entry.call.started)
         account.admitted += 1
@@ -176,8 +180,7 @@ class Gate:
         for task, entry in tuple(self._open.items()):
             why = sentence(entry)
             if why is not None:
-                entry.call.ending = why
-                task.cancel()
+                _end_call(task, entry.call, why)
                 ended += 1
         return ended
 
@@ -190,10 +193,24 @@ class Gate:
         Returns:
             How many calls had to be ended.
         """
-        self._draining = True
+        self._shut = draining
         self.end_early(lambda entry: draining() if entry.method.stream else None)
         await self._settled(grace)
         ended = self.end_early(lambda _entry: draining())
+        await self._settled(_STATUS_SECONDS)
+        return ended
+
+    async def shut(self, why: Callable[[], GoverndError]) -> int:
+        """Refuses new calls, and ends at once those that have begun.
+
+        Args:
+            why: Makes what callers are told.
+
+        Returns:
+            How many calls were ended.
+        """
+        self._shut = why
+        ended = self.end_early(lambda _entry: why())
         await self._settled(_STATUS_SECONDS)
         return ended
 
@@ -212,6 +229,14 @@ class Gate:
     async def _settled(self, seconds: float) -> None:
         if self._open:
             await asyncio.wait(tuple(self._open), timeout=seconds)
+
+
+def _end_call(task: Task, call: Call, why: GoverndError) -> None:
+    call.ending = why
+    if call.writing:  # gRPC sends no status beside a message: the chain does, after it
+        asyncio.get_running_loop().call_later(_STATUS_SECONDS, task.cancel)
+    else:
+        task.cancel()
 
 
 def _when_task_ends(then: Callable[[Task], None]) -> Task:

@@ -2,7 +2,8 @@
 
 The caller belongs to the listener (design: who is calling comes from the channel, never
 from the message), so there is one interceptor for each, and all of its work is done before
-the message is read. Where callers show certificates, ``peer_interceptor.py`` does it.
+the message is read. Where callers show certificates, ``peer_interceptor.py`` does it; where
+the one caller is who its workload is at the moment, ``attested_interceptor.py``.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -12,12 +13,13 @@ import grpc
 import grpc.aio
 
 from governd.application.call import Clock
+from governd.application.hold_identity import HeldIdentity
 from governd.endpoints.gate import Account, Gate
 from governd.endpoints.handlers import Handler
 from governd.endpoints.limits import Admission
 from governd.endpoints.methods import Methods
 from governd.errors import GoverndError
-from governd.identity import Caller
+from governd.identity import Caller, Operator
 from governd.observability.metrics import Metrics
 
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
@@ -32,24 +34,26 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(
         self,
-        caller: Caller | None,
+        caller: Caller | Operator,
         *,
         methods: Methods,
         admission: Admission,
         metrics: Metrics,
         clock: Clock,
+        held: HeldIdentity | None = None,
     ) -> None:
         """Takes what is shared (methods, metrics, clock) and what is the caller's.
 
         Args:
-            caller: Who calls here; ``None`` for the operator.
+            caller: Who calls here.
             methods: What is served here.
             admission: The caller's limits.
             metrics: Count calls.
             clock: Monotonic seconds.
+            held: The identities that governd holds for the caller; ``None`` for none.
         """
         self.gate = Gate(metrics, clock)
-        self._account = Account(caller, admission)
+        self._account = Account(caller, admission, held)
         self._methods = methods
 
     def accounts(self) -> Iterable[Account]:

@@ -2,7 +2,8 @@
 
 Everything that can be shared is: the table of methods with its chain, metrics, options.
 A listener adds only gRPC's server and socket, and an interceptor that knows the caller: one
-for all calls, or each call's by the certificate of its connection.
+for all calls, whoever one workload is at the moment, or each call's by the certificate of its
+connection.
 
 Promises:
     * A path leads to a listener only while that listener answers.
@@ -11,17 +12,19 @@ Promises:
 """
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import grpc
 import grpc.aio
 
+from governd.endpoints.attested_interceptor import AttestedInterceptor
 from governd.endpoints.gate import Account
 from governd.endpoints.interceptor import CallInterceptor
 from governd.endpoints.peer_interceptor import PeerInterceptor
 from governd.endpoints.places import Bound, Listen, Place
 from governd.endpoints.tls import ServerTls
+from governd.errors import GoverndError
 
 Options = Sequence[tuple[str, int]]
 
@@ -105,7 +108,7 @@ class Listener:
         name: str,
         place: Place,
         *,
-        interceptor: CallInterceptor | PeerInterceptor,
+        interceptor: CallInterceptor | AttestedInterceptor | PeerInterceptor,
         options: Options,
         tls: ServerTls | None = None,
     ) -> None:
@@ -171,6 +174,16 @@ class Listener:
         await self._gate.quiet()
         await self.stop()
         return ended
+
+    async def shut(self, why: Callable[[], GoverndError]) -> None:
+        """Takes the path away, ends every call at once, and stops.
+
+        Args:
+            why: Makes what callers are told.
+        """
+        self._withdraw()
+        await self._gate.shut(why)
+        await self.stop()
 
     async def stop(self) -> None:
         """Stops at once, but for answers that are on their way."""

@@ -1,11 +1,14 @@
 """Who is calling, as the channel says.
 
-A caller belongs to a listener. No message can name or change it.
+A caller belongs to a listener. No message can name or change it. There are three kinds, and
+none can be taken for another: a ``Caller`` that is known, a ``Newcomer`` that is not known
+yet, and the ``OPERATOR``.
 """
 
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from governd.identity.spiffe_id import SpiffeId
 
@@ -39,3 +42,40 @@ class Caller:
     spiffe_id: SpiffeId
     attestation: Attestation
     facts: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """How logs and limits name it: its SPIFFE ID."""
+        return str(self.spiffe_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A workload that calls on its own listener and has no identity yet, or none any more.
+
+    Attributes:
+        listener: The name of that listener.
+        facts: What its attestation told of it.
+    """
+
+    listener: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """How logs and limits name it; no SPIFFE ID looks like that."""
+        return f"listener:{self.listener}"
+
+
+class Operator(enum.Enum):
+    """Whoever reaches the admin socket."""
+
+    OPERATOR = "operator"
+
+    def __str__(self) -> str:
+        """How logs, records and limits name whoever it is."""
+        return self.value
+
+
+OPERATOR = Operator.OPERATOR
+
+Who: TypeAlias = Caller | Newcomer | Operator
+"""Whoever can be at the other end of a channel."""

@@ -79,6 +79,11 @@ class SpiffeId:
         return segments[2] if len(segments) > 2 and segments[1] == "ns" else ""  # noqa: PLR2004
 
 
+def is_segment(text: str) -> bool:
+    """Whether ``text`` can be a segment of a SPIFFE ID's path, as it is."""
+    return _SEGMENT.fullmatch(text) is not None and text not in {".", ".."}
+
+
 def _problem(text: str) -> str:
     """What is wrong with ``text`` as a SPIFFE ID; ``""`` for nothing."""
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:

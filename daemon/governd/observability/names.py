@@ -83,7 +83,11 @@ REFUSALS = Metric(
     {"reason": "an ErrorReason of the API"},
 )
 CALLS_IN_FLIGHT = Metric("governd_calls_in_flight", Kind.GAUGE, "Calls and streams being served.")
-LISTENERS = Metric("governd_listeners", Kind.GAUGE, "Open listeners.")
+LISTENERS = Metric(
+    "governd_listeners",
+    Kind.GAUGE,
+    "Open listeners of all kinds, those of workloads that come and go among them.",
+)
 CONNECTIONS = Metric(
     "governd_connections",
     Kind.GAUGE,
@@ -92,8 +96,8 @@ CONNECTIONS = Metric(
 LISTENERS_FULL = Metric(
     "governd_listeners_full",
     Kind.GAUGE,
-    "Listeners whose connections have reached `limits.connections`; gRPC closes further "
-    "ones without a word. Counted when scraped.",
+    "Listeners that have as many connections as they take (`limits.connections`, or what an "
+    "mTLS listener says itself); gRPC closes further ones without a word. Counted when scraped.",
 )
 POLICY_LOADS = Metric(
     "governd_policy_loads_total",

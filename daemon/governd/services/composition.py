@@ -14,11 +14,9 @@ from governd._proto.governd.v1 import (
 from governd.adapters.decision_report import DecisionReport
 from governd.adapters.identity_parts import IdentityParts
 from governd.adapters.tool_report import ToolReport
-from governd.application.call import Call
 from governd.application.evaluate import Evaluator
 from governd.application.filter_tools import ToolFilter
 from governd.application.issue_jwt_svid import JwtSvidIssuer
-from governd.application.keep_identities import HeldIdentity
 from governd.application.keep_tools import ToolKeeper
 from governd.application.list_tools import ToolList
 from governd.application.operate import Operator
@@ -28,10 +26,9 @@ from governd.application.sync_policy import PolicyKeeper
 from governd.application.watch_epoch import EpochFeed
 from governd.application.workload_view import WorkloadViews
 from governd.audit.ports import DecisionLog
-from governd.config import Config, StaticListener
+from governd.config import Config
 from governd.endpoints import status
 from governd.endpoints.methods import Register
-from governd.identity.svid import Workload
 from governd.observability import logs
 from governd.observability.metrics import Metrics
 from governd.policy.arguments import ArgumentLimits, parse_arguments
@@ -97,17 +94,17 @@ def services(parts: Parts) -> Services:
 
 
 def _workload(parts: Parts, tool_keeper: ToolKeeper) -> Iterator[Register]:
-    evaluator, held = _evaluator(parts), _Held(parts)
+    evaluator = _evaluator(parts)
     policy = PolicyServicer(
         UseCases(evaluator, parts.epochs, _reporter(parts)),
         Questions(_argument_parser(parts.config)),
         Answers(status.to_status),
         batch_size=parts.config.limits.batch_size,
     )
-    identity = IdentityServicer(parts.operator.tenant_of, held)
+    identity = IdentityServicer(parts.operator.tenant_of)
     views = WorkloadViews(parts.identities.keeper)
     issuer = JwtSvidIssuer(evaluator, views)
-    workload_api = WorkloadApiServicer(held, views, issuer, wall_clock=time.time)
+    workload_api = WorkloadApiServicer(views, issuer, wall_clock=time.time)
     tools = ToolServicer(
         ToolUseCases(tool_keeper, _tool_filter(parts), parts.tool_report),
         _registration_limits(parts.config),
@@ -118,26 +115,6 @@ def _workload(parts: Parts, tool_keeper: ToolKeeper) -> Iterator[Register]:
     )
     yield functools.partial(tool_service_pb2_grpc.add_ToolServiceServicer_to_server, tools)
     yield functools.partial(workload_stubs.add_to_server, workload_api)
-
-
-class _Held:
-    """Holds identities for the callers of listeners that have one caller each.
-
-    Those that show a certificate have theirs already.
-    """
-
-    def __init__(self, parts: Parts) -> None:
-        """Begins to hold them."""
-        embedded = parts.config.identity.source == "embedded"  # SPIRE goes by selectors
-        entries = [one for one in parts.config.listener if isinstance(one, StaticListener)]
-        self._held = {
-            one.name: parts.identities.keeper.open(Workload(one.name, spiffe_id=one.spiffe_id))
-            for one in (entries if embedded else ())
-        }
-
-    def of(self, this: Call) -> HeldIdentity | None:
-        """What is held for who calls."""
-        return self._held.get(this.workload.facts.get("listener", ""))
 
 
 def _admin(parts: Parts, tool_keeper: ToolKeeper) -> Register:

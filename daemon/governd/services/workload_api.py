@@ -24,7 +24,6 @@ from types import TracebackType
 import grpc
 
 from governd.application import call
-from governd.application.identities import Identities
 from governd.application.issue_jwt_svid import Denial, JwtSvidIssuer
 from governd.application.keep_identities import HeldIdentity
 from governd.application.workload_view import (
@@ -50,7 +49,6 @@ class WorkloadApiServicer:
 
     def __init__(
         self,
-        identities: Identities,
         views: WorkloadViews,
         issuer: JwtSvidIssuer,
         *,
@@ -59,12 +57,10 @@ class WorkloadApiServicer:
         """Takes the use cases.
 
         Args:
-            identities: Knows what is held for a caller.
-            views: Shows it.
+            views: Shows what is held for a caller.
             issuer: Issues JWT-SVIDs.
             wall_clock: Seconds since 1970.
         """
-        self._identities = identities
         self._views = views
         self._issuer = issuer
         self._wall_clock = wall_clock
@@ -134,7 +130,7 @@ class WorkloadApiServicer:
         if [value for key, value in sent if key == INTENT[0]] != [INTENT[1]]:
             message = "metadata: expected {}: {}, once".format(*INTENT)
             raise RequestError(message)
-        held = self._identities.of(call.current())
+        held = call.current().held
         if held is None:
             message = "governd holds no identities for callers of this listener"
             raise NoIdentityError(message)

@@ -53,6 +53,7 @@ ATTACKS: dict[str, tuple[Forge, tuple[grpc.StatusCode, str]]] = {
     "an intermediate of another domain": (of_a_false_intermediate, BY_US),
     "two URI SANs": (ours(WRITER, "spiffe://example.org/admin"), BY_US),
     "the same URI SAN twice": (ours(WRITER, WRITER), BY_US),
+    # gRPC's own reading of a URI SAN ends at NUL.
     "NUL in the SAN": (ours(f"{WRITER}\0.evil.org/x"), BY_US),
     "NUL in the trust domain": (ours("spiffe://example.org\0.evil.org/agent/writer"), BY_US),
     "NUL after another's ID": (ours("spiffe://partner.org/agent/buyer\0"), BY_US),
@@ -62,6 +63,9 @@ ATTACKS: dict[str, tuple[Forge, tuple[grpc.StatusCode, str]]] = {
     "upper case": (ours("spiffe://EXAMPLE.org/agent/writer"), BY_US),
     "the trust domain itself": (ours("spiffe://example.org"), BY_US),
     "DNS SAN only": (ours(dns=["writer.example.org"]), BY_US),
+    # Which Envoy read to its NUL: CVE-2026-47778.
+    "NUL in a DNS SAN": (ours(dns=["governd\0.evil.org"]), BY_US),
+    "an ID in a DNS SAN up to its NUL": (ours(dns=[f"{WRITER}\0.evil.org"]), BY_US),
     "no SAN": (ours(), BY_US),
     "CA as leaf": (ours(WRITER, ca=True, usage=usage("digital_signature", "key_cert_sign")), BY_US),
     "cRLSign": (ours(WRITER, usage=usage("digital_signature", "crl_sign")), BY_US),

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 import time
 
 import grpc
@@ -12,7 +13,7 @@ import pytest
 from governd.endpoints import connections, listener
 from tests.integration.endpoints import tls_client
 from tests.integration.endpoints.doors import UNARY, Limits, ask, message, refused, until
-from tests.integration.endpoints.peers import WRITER, OpenPeerDoor, PeerDoor
+from tests.integration.endpoints.peers import READER, WRITER, OpenPeerDoor, PeerDoor
 
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
 TLS_1_2, TLS_1_3 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
@@ -124,24 +125,23 @@ async def test_a_handshake_that_never_ends_is_ended(
     """Slow-loris: a byte now and then, forever."""
     monkeypatch.setattr(listener, "_HANDSHAKE_MS", 500)
     door = await open_peer_door()
-    began = time.monotonic()
     hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 500
 
-    def trickle() -> float:
+    def trickle() -> int:
         with tls_client.connected(door.socket) as slow:
-            for byte in hello:
+            for sent, byte in enumerate(hello):
                 try:
                     slow.sendall(bytes([byte]))
                 except OSError:
-                    break
+                    return sent
                 time.sleep(0.05)
-        return time.monotonic() - began
+        return len(hello)
 
     ended = asyncio.ensure_future(asyncio.to_thread(trickle))
     while not ended.done():
         assert await is_served(door)
         await asyncio.sleep(0.05)
-    assert 0.4 < await ended < 5
+    assert await ended < len(hello)
 
 
 async def test_a_connection_that_shakes_hands_and_says_no_more_is_ended(
@@ -161,6 +161,39 @@ async def test_a_connection_that_shakes_hands_and_says_no_more_is_ended(
                     return b""
 
     assert await asyncio.wait_for(asyncio.to_thread(wait), 5) == b""
+
+
+@pytest.mark.req("r-6", part=True)
+async def test_slow_loris_streams_take_up_their_callers_places_and_nobody_elses(
+    open_peer_door: OpenPeerDoor,
+) -> None:
+    """Calls whose messages come byte by byte and never end, on two connections of one caller."""
+    door = await open_peer_door(Limits(calls_in_flight=4))
+    tls = tls_client.context(door.authority.bundle_pem, door.issue(READER))
+
+    def hold(done: threading.Event) -> None:
+        with (
+            tls_client.connect(door.socket, tls) as one,
+            tls_client.connect(door.socket, tls) as two,
+        ):
+            calls = [(client, client.begin(UNARY)) for client in (one, two) for _ in range(2)]
+            for client, number in calls:
+                client.send(number, b"\0\0\0\x04\0")  # 1,024 bytes are to come
+            while not done.wait(0.02):
+                for client, number in calls:
+                    client.send(number, b"x")
+
+    done = threading.Event()
+    slow = asyncio.ensure_future(asyncio.to_thread(hold, done))
+    try:
+        await until(lambda: [one.in_flight for one in door.listener.accounts()] == [4])
+        async with door.channel(door.issue(READER)) as channel:
+            assert (await refused(ask(channel))).reason == "CONCURRENCY_LIMITED"
+        assert await is_served(door)
+    finally:
+        done.set()
+        await slow
+    await until(lambda: not any(one.in_flight for one in door.listener.accounts()))
 
 
 @pytest.mark.parametrize("tcp", [False, True], ids=["unix", "tcp"])

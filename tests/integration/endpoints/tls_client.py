@@ -68,6 +68,14 @@ class TlsClient:
 
     def call(self, method: str, message: bytes = b"") -> Answer:
         """A unary call."""
+        number = self.begin(method)
+        frame = b"\0" + len(message).to_bytes(4) + message
+        self._h2.send_data(number, frame, end_stream=True)
+        self._flush()
+        return self._answer(number)
+
+    def begin(self, method: str) -> int:
+        """Begins a call, without a message; its number."""
         number = self._h2.get_next_available_stream_id()
         headers = [
             (":method", "POST"),
@@ -78,10 +86,13 @@ class TlsClient:
             ("content-type", "application/grpc"),
         ]
         self._h2.send_headers(number, headers)
-        frame = b"\0" + len(message).to_bytes(4) + message
-        self._h2.send_data(number, frame, end_stream=True)
         self._flush()
-        return self._answer(number)
+        return number
+
+    def send(self, number: int, data: bytes) -> None:
+        """Sends a piece of a call's message."""
+        self._h2.send_data(number, data)
+        self._flush()
 
     def _answer(self, number: int) -> Answer:
         body, found = b"", dict[str, str]()

@@ -85,7 +85,8 @@ def test_one_that_is_gone_is_told_with_the_reason(reported: Reported) -> None:
 def test_the_wait_for_the_first_is_measured(reported: Reported) -> None:
     reported.report.ready(POD, 0.0123456789)
     assert reported.value("governd_identity_wait_seconds_count") == 1
-    assert reported.logs[0]["seconds"] == 0.012346
+    (line,) = reported.logs
+    assert (line["log_level"], line["seconds"]) == ("debug", 0.012346)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import pytest
 from governd.application import call as calls
 from governd.application.call import Call
 from governd.endpoints.limits import Admission
-from governd.errors import RateLimitedError
-from governd.identity import Attestation, Caller, SpiffeId
+from governd.errors import NoIdentityError, RateLimitedError
+from governd.identity import OPERATOR, Attestation, Caller, Newcomer, SpiffeId, Who
 from governd.observability.trace import TraceContext
 from tests.unit.endpoints.doubles import Clock, Limits
 
@@ -14,7 +14,7 @@ WRITER = Caller(SpiffeId.parse("spiffe://example.org/agent/writer"), Attestation
 TRACE = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
 
 
-def a_call(caller: Caller | None = WRITER, trace: TraceContext | None = None) -> Call:
+def a_call(caller: Who = WRITER, trace: TraceContext | None = None) -> Call:
     clock = Clock()
     return Call(caller, trace, Admission(Limits(), clock()), clock)
 
@@ -35,7 +35,14 @@ def test_within_a_call_its_caller_is_at_hand_and_afterwards_no_more() -> None:
 
 def test_the_operator_is_not_taken_for_a_workload() -> None:
     with pytest.raises(RuntimeError, match="admin socket"):
-        _ = a_call(caller=None).workload
+        _ = a_call(caller=OPERATOR).workload
+
+
+def test_attack_a_newcomer_is_taken_neither_for_a_workload_nor_for_the_operator() -> None:
+    newcomer = a_call(caller=Newcomer("web"))
+    with pytest.raises(NoIdentityError, match="no identity yet"):
+        _ = newcomer.workload
+    assert newcomer.log_context() == {"caller": "listener:web"}
 
 
 def test_log_lines_say_the_caller_and_its_trace() -> None:
@@ -45,7 +52,7 @@ def test_log_lines_say_the_caller_and_its_trace() -> None:
             "trace_id": TRACE.trace_id,
             "span_id": TRACE.parent_span_id,
         }
-    with calls.serving(a_call(caller=None)):
+    with calls.serving(a_call(caller=OPERATOR)):
         assert calls.log_context() == {"caller": "operator"}
 
 

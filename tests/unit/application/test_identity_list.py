@@ -7,6 +7,7 @@ import pytest
 
 from governd.application.identity_list import IdentityList, next_rotation
 from governd.application.keep_identities import IdentityKeeper
+from governd.application.occupant import Naming
 from governd.errors import RequestError
 from governd.identity import Attestation
 from governd.identity.svid import Selector, Workload
@@ -30,7 +31,7 @@ async def identities() -> AsyncIterator[IdentityList]:
     for name in ("web", "bank"):
         keeper.open(Workload(name, (Selector("k8s", f"sa:{name}"),)))
     await settle()
-    yield IdentityList(keeper, lambda _: Attestation.SPIRE)
+    yield IdentityList(keeper, Naming("example.org", spire=True))
     await keeper.close()
 
 

@@ -55,8 +55,8 @@ class Issuing(FakeWorkload):
     async def ask(
         self, *audiences: str, spiffe_id: SpiffeId | None = None
     ) -> tuple[JwtSvid, ...] | Denial:
-        assert self.identities.held is not None
-        return await self.issuer.issue(self.call(), self.identities.held, audiences, spiffe_id)
+        assert self.held is not None
+        return await self.issuer.issue(self.call(), self.held, audiences, spiffe_id)
 
     async def granted(self, *audiences: str, spiffe_id: SpiffeId | None = None) -> list[SpiffeId]:
         found = await self.ask(*audiences, spiffe_id=spiffe_id)

@@ -19,6 +19,7 @@ from governd.errors import (
     InvalidIdentityError,
     NoIdentityError,
     NotDelegateError,
+    NotRegisteredError,
     SourceAwayError,
 )
 from governd.identity import SpiffeId
@@ -134,7 +135,8 @@ async def test_what_the_source_no_longer_says_is_gone_at_once(kept: Kept) -> Non
     assert (held.state.phase, ids(held.state)) == (Phase.READY, ["/more"])
     kept.source.unregister("/more")
     await settle()
-    assert held.state == IdentityState(Phase.WAITING, "no registration entry matches")
+    reason = "no registration entry matches"
+    assert held.state == IdentityState(Phase.WAITING, reason, error=NotRegisteredError)
     assert kept.told[1:] == ["dropped /web of pod: revoked", "dropped /more of pod: revoked"]
 
 
@@ -188,7 +190,9 @@ async def test_a_source_that_refuses_takes_back_what_it_said(
 ) -> None:
     held = await kept.open()
     await kept.breaks(problem)
-    assert held.state == IdentityState(Phase.WAITING, str(problem))
+    assert held.state == IdentityState(Phase.WAITING, str(problem), error=type(problem))
+    found = held.state.problem
+    assert (type(found), str(found)) == (type(problem), str(problem)), "the exact error is told"
     assert f"dropped /web of pod: {problem}" in kept.told
 
 

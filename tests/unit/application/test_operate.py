@@ -67,6 +67,7 @@ class Operated:
             started=datetime(2026, 1, 1, tzinfo=UTC),
             clock=lambda: 103.0,
             usage=lambda: [usage(WRITER, "b"), usage(ACME, "a")],
+            listeners=lambda: 3,
             components=[lambda: self.log],
         )
 
@@ -86,7 +87,7 @@ def component(operated: Operated, name: str) -> Component:
 async def test_the_status_says_everything(operated: Operated) -> None:
     status = operated.operator.status()
     assert status.ready
-    assert (status.version, status.listeners, status.production) == ("1.2.3", 2, False)
+    assert (status.version, status.listeners, status.production) == ("1.2.3", 3, False)
     assert status.unsafe_settings == ("unsafe_x",)
     assert (status.policies, status.policy.bundle_version) == (7, 7)
     assert status.policy.age_seconds == 3

@@ -53,8 +53,8 @@ async def workload() -> AsyncIterator[FakeWorkload]:
 
 
 def held(workload: FakeWorkload) -> HeldIdentity:
-    assert workload.identities.held is not None
-    return workload.identities.held
+    assert workload.held is not None
+    return workload.held
 
 
 async def test_the_first_is_there_at_once(workload: FakeWorkload) -> None:

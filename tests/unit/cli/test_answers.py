@@ -240,6 +240,15 @@ def test_a_caller_that_waits_is_told_what_for(capsys: pytest.CaptureFixture[str]
     assert "ends" not in said
 
 
+def test_a_newcomer_is_told_that_it_has_no_id(capsys: pytest.CaptureFixture[str]) -> None:
+    phase = identity_service_pb2.PHASE_WAITING
+    newcomer = identity_service_pb2.WhoAmIResponse(phase=phase, reason="no answer yet from spire")
+    said = shown(capsys, output.facts(whoami.rows(newcomer)))
+    assert "none yet" in said
+    assert "unspecified" not in said
+    assert whoami.to_json(newcomer)["spiffe_id"] == ""
+
+
 def test_a_caller_has_stable_keys() -> None:
     assert whoami.to_json(a_caller()) == {
         "spiffe_id": "spiffe://example.org/a",

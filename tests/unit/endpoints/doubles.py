@@ -18,6 +18,7 @@ from governd.application.call import Call
 from governd.endpoints.chain import Chain
 from governd.endpoints.handlers import Handler, behaviour
 from governd.endpoints.limits import Admission
+from governd.identity import OPERATOR
 from governd.identity.verification import Presented
 from governd.observability.metrics import Metrics
 
@@ -110,7 +111,7 @@ def chain(counted: Metrics | None = None) -> Chain:
 def a_call() -> Iterator[Call]:
     """A call of the operator at hand."""
     clock = Clock()
-    with calls.serving(Call(None, None, Admission(Limits(), clock()), clock)) as call:
+    with calls.serving(Call(OPERATOR, None, Admission(Limits(), clock()), clock)) as call:
         yield call
 
 

@@ -7,7 +7,7 @@ import pytest
 from governd.endpoints.limits import Admissions
 from governd.endpoints.peer import Peers, presented_on
 from governd.errors import PeerError
-from governd.identity import Attestation
+from governd.identity import Attestation, Caller
 from governd.identity.verification import Presented, Verifier
 from tests.fakes.authority import HOUR, NOON, Authority
 from tests.unit.endpoints.doubles import Clock, Context, Limits
@@ -45,7 +45,7 @@ class House:
 
 def test_a_caller_is_the_certificates_and_attested_so() -> None:
     account, claim = House().peers.identify(OURS.issue(WRITER).presented)
-    assert account.caller is not None
+    assert isinstance(account.caller, Caller)
     assert str(account.caller.spiffe_id) == WRITER
     assert account.caller.attestation is Attestation.MTLS
     assert account.caller.facts == {"listener": "front"}

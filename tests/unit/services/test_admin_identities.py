@@ -7,8 +7,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from governd._proto.governd.v1 import admin_service_pb2, identity_service_pb2
 from governd.application.identity_list import IdentityList
+from governd.application.occupant import Naming
 from governd.errors import RequestError, SourceAwayError
-from governd.identity import Attestation
 from governd.identity.svid import Selector, Workload
 from governd.services.admin_identities import AdminIdentities
 from tests.fakes.identities import FakeIdentities
@@ -23,7 +23,9 @@ class Admin(FakeIdentities):
 
     def __init__(self) -> None:
         super().__init__()
-        self.identities = AdminIdentities(IdentityList(self.keeper, lambda _: Attestation.SPIRE))
+        self.identities = AdminIdentities(
+            IdentityList(self.keeper, Naming("example.org", spire=True))
+        )
 
     def get(self, name: str) -> admin_service_pb2.IdentityStatus:
         return self.identities.get(admin_service_pb2.GetIdentityRequest(workload=name)).identity

@@ -7,11 +7,11 @@ import pytest
 from governd._proto.governd.v1 import identity_service_pb2 as messages
 from governd.application import call as calls
 from governd.errors import NoIdentityError, SourceAwayError
-from governd.identity import Attestation, Caller
+from governd.identity import OPERATOR, Attestation, Caller, Newcomer, Who
 from governd.services.context import Context
 from governd.services.identity_service import IdentityServicer
 from tests.fakes.time import settle
-from tests.fakes.workloads import SHOP, WEB, FakeIdentities, FakeWorkload
+from tests.fakes.workloads import SHOP, WEB, FakeWorkload
 from tests.unit.services.doubles import FakeContext
 
 READY, WAITING = messages.PHASE_READY, messages.PHASE_WAITING
@@ -25,13 +25,13 @@ async def workload() -> AsyncIterator[FakeWorkload]:
     await workload.close()
 
 
-def servicer(identities: FakeIdentities) -> IdentityServicer:
-    return IdentityServicer(lambda spiffe_id: f"tenant of {spiffe_id.path}", identities)
+def servicer() -> IdentityServicer:
+    return IdentityServicer(lambda spiffe_id: f"tenant of {spiffe_id.path}")
 
 
-async def who_am_i(workload: FakeWorkload, caller: Caller | None = None) -> messages.WhoAmIResponse:
+async def who_am_i(workload: FakeWorkload, caller: Who | None = None) -> messages.WhoAmIResponse:
     with calls.serving(workload.call(caller)):
-        return await servicer(workload.identities).WhoAmI(messages.WhoAmIRequest(), context())
+        return await servicer().WhoAmI(messages.WhoAmIRequest(), context())
 
 
 def context() -> Context:
@@ -40,7 +40,7 @@ def context() -> Context:
 
 async def waiting(workload: FakeWorkload) -> AsyncIterator[messages.WaitReadyResponse]:
     with calls.serving(workload.call()):
-        answers = servicer(workload.identities).WaitReady(messages.WaitReadyRequest(), context())
+        answers = servicer().WaitReady(messages.WaitReadyRequest(), context())
         first = await anext(answers)
     yield first
     async for answer in answers:
@@ -89,7 +89,7 @@ async def test_a_caller_is_told_why_its_identity_may_not_be_renewed(
 
 
 async def test_a_caller_that_the_channel_proves_waits_for_nothing(workload: FakeWorkload) -> None:
-    workload.identities.held = None
+    workload.held = None
     answer = await who_am_i(workload)
     assert (answer.phase, answer.reason, answer.HasField("not_after")) == (READY, "", False)
     assert [one.phase async for one in waiting(workload)] == [READY]
@@ -123,8 +123,35 @@ async def test_who_is_ready_is_told_so_at_once(workload: FakeWorkload) -> None:
 async def test_waiting_ends_with_the_workload(workload: FakeWorkload) -> None:
     answers = waiting(workload)
     await anext(answers)
-    assert workload.identities.held is not None
-    workload.identities.held.close()
+    assert workload.held is not None
+    workload.held.close()
     assert (await anext(answers)).reason == "the workload is gone"
     with pytest.raises(NoIdentityError, match="gone"):
         await anext(answers)
+
+
+NEWCOMER = Newcomer("web", {"listener": "web", "pod": "web-1"})
+BY_TEMPLATE = Caller(WEB, Attestation.TEMPLATE)
+
+
+async def test_a_newcomer_is_told_what_it_waits_for_and_is_nobody(workload: FakeWorkload) -> None:
+    answer = await who_am_i(workload, NEWCOMER)
+    assert (answer.spiffe_id, answer.tenant) == ("", "")
+    assert answer.attestation == messages.ATTESTATION_UNSPECIFIED
+    assert dict(answer.facts) == dict(NEWCOMER.facts)
+    assert (answer.phase, answer.reason) == (WAITING, "no registration entry matches")
+
+
+async def test_attack_the_operator_is_told_no_identity(workload: FakeWorkload) -> None:
+    with pytest.raises(RuntimeError, match="admin socket"):
+        await who_am_i(workload, OPERATOR)
+
+
+async def test_who_is_known_by_the_template_waits_for_nothing(workload: FakeWorkload) -> None:
+    answer = await who_am_i(workload, BY_TEMPLATE)
+    assert (answer.spiffe_id, answer.attestation) == (str(WEB), messages.ATTESTATION_TEMPLATE)
+    assert (answer.phase, answer.HasField("not_after")) == (READY, False)
+    assert answer.reason.endswith("there is no SVID: no registration entry matches")
+    with calls.serving(workload.call(BY_TEMPLATE)):
+        answers = servicer().WaitReady(messages.WaitReadyRequest(), context())
+        assert [one.phase async for one in answers] == [READY]

@@ -191,7 +191,7 @@ async def test_who_has_no_identity_yet_is_denied(served: Served, name: str) -> N
 
 @pytest.mark.parametrize("name", REQUESTS)
 async def test_for_whom_nothing_is_held_is_denied(served: Served, name: str) -> None:
-    served.identities.held = None
+    served.held = None
     code, message = await served.status(name)
     assert (code, message.startswith("governd holds no identities")) == (DENIED, True)
 

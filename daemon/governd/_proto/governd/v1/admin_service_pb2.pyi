@@ -104,7 +104,7 @@ class ComponentStatus(_message.Message):
     READY_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The part: "policy", "decision_log", "identity"."""
+    """The part: "policy", "decision_log", "identity", "listeners"."""
     ready: _builtins.bool
     """Whether it works."""
     detail: _builtins.str
@@ -180,7 +180,7 @@ class StatusResponse(_message.Message):
     policies: _builtins.int
     """How many policies are in force, shadow policies among them."""
     listeners: _builtins.int
-    """How many listeners are open."""
+    """How many listeners are open, the admin socket not among them."""
     serving_identity: _builtins.str
     """SPIFFE ID of the identity that governd serves with."""
     signing_identity: _builtins.str

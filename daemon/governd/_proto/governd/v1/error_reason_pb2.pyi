@@ -136,7 +136,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CALLER_UNVERIFIED: _ErrorReason.ValueType  # 20
     """The certificate that the caller presented proves no identity that counts on this
     listener, or does so no longer: it has expired, or what it was verified with has
-    changed. Come back with a new one, on a new connection. Status UNAUTHENTICATED.
+    changed. Come back with a new one, on a new connection. Where the caller shows no
+    certificate: its identity was revoked, has ended or is another one since the call
+    began. Call again, on any connection. Status UNAUTHENTICATED.
     Example:
         {"reason": "CALLER_UNVERIFIED", "domain": "governd"}
     """
@@ -260,7 +262,9 @@ none yet. Retry with backoff. Status PERMISSION_DENIED. Example:
 ERROR_REASON_CALLER_UNVERIFIED: ErrorReason.ValueType  # 20
 """The certificate that the caller presented proves no identity that counts on this
 listener, or does so no longer: it has expired, or what it was verified with has
-changed. Come back with a new one, on a new connection. Status UNAUTHENTICATED.
+changed. Come back with a new one, on a new connection. Where the caller shows no
+certificate: its identity was revoked, has ended or is another one since the call
+began. Call again, on any connection. Status UNAUTHENTICATED.
 Example:
     {"reason": "CALLER_UNVERIFIED", "domain": "governd"}
 """

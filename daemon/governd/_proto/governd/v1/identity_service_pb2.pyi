@@ -33,7 +33,7 @@ class _PhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Phase.ValueType
     issues identities does not answer. The reason says which.
     """
     PHASE_READY: _Phase.ValueType  # 2
-    """It has one that counts."""
+    """It has one that counts, or is known by the path template."""
 
 class Phase(_Phase, metaclass=_PhaseEnumTypeWrapper):
     """How far a caller is on its way to an identity."""
@@ -45,7 +45,7 @@ PHASE_WAITING: Phase.ValueType  # 1
 issues identities does not answer. The reason says which.
 """
 PHASE_READY: Phase.ValueType  # 2
-"""It has one that counts."""
+"""It has one that counts, or is known by the path template."""
 Global___Phase: _TypeAlias = Phase  # noqa: Y015
 
 class _Attestation:
@@ -55,7 +55,7 @@ class _Attestation:
 class _AttestationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attestation.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ATTESTATION_UNSPECIFIED: _Attestation.ValueType  # 0
-    """Never sent."""
+    """There is no identity yet."""
     ATTESTATION_STATIC: _Attestation.ValueType  # 1
     """The listener has one fixed identity from the configuration. Development only:
     refused when production = true.
@@ -67,15 +67,16 @@ class _AttestationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attestati
     ATTESTATION_SPIRE: _Attestation.ValueType  # 3
     """SPIRE issued it for the selectors of the workload."""
     ATTESTATION_TEMPLATE: _Attestation.ValueType  # 4
-    """A template of the configuration made it of the workload's facts. SPIRE knows
-    nothing of it.
+    """A template of the configuration made it of the workload's facts: what issues
+    identities answered that nothing is registered for the workload. There is no SVID.
+    With the embedded authority there is one: that issues what the template makes.
     """
 
 class Attestation(_Attestation, metaclass=_AttestationEnumTypeWrapper):
     """How a caller's identity was established."""
 
 ATTESTATION_UNSPECIFIED: Attestation.ValueType  # 0
-"""Never sent."""
+"""There is no identity yet."""
 ATTESTATION_STATIC: Attestation.ValueType  # 1
 """The listener has one fixed identity from the configuration. Development only:
 refused when production = true.
@@ -87,8 +88,9 @@ trust bundle of its own trust domain.
 ATTESTATION_SPIRE: Attestation.ValueType  # 3
 """SPIRE issued it for the selectors of the workload."""
 ATTESTATION_TEMPLATE: Attestation.ValueType  # 4
-"""A template of the configuration made it of the workload's facts. SPIRE knows
-nothing of it.
+"""A template of the configuration made it of the workload's facts: what issues
+identities answered that nothing is registered for the workload. There is no SVID.
+With the embedded authority there is one: that issues what the template makes.
 """
 Global___Attestation: _TypeAlias = Attestation  # noqa: Y015
 
@@ -143,7 +145,9 @@ class WhoAmIResponse(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     NOT_AFTER_FIELD_NUMBER: _builtins.int
     spiffe_id: _builtins.str
-    """The caller's SPIFFE ID."""
+    """The caller's SPIFFE ID. Empty while it has none: then nobody is known, and the
+    reason says why.
+    """
     attestation: Global___Attestation.ValueType
     """How it was established."""
     tenant: _builtins.str
@@ -156,7 +160,7 @@ class WhoAmIResponse(_message.Message):
     """
     reason: _builtins.str
     """While phase is PHASE_WAITING: what it waits for. While it is PHASE_READY: why the
-    identity may not be renewed; empty where all is well. For people: no program should
+    identity may not be renewed, or why there is no SVID; empty where all is well. For people: no program should
     depend on the words.
     """
     @_builtins.property

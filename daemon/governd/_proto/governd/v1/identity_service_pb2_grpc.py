@@ -26,8 +26,14 @@ if _version_not_supported:
 
 
 class IdentityServiceStub:
-    """Tells a caller who it is. Served on every workload listener. The identity itself, with
-    its key, comes from the SPIFFE Workload API on the same socket.
+    """Tells a caller who it is, also one that is nobody yet. Served on every workload listener.
+    The identity itself, with its key, comes from the SPIFFE Workload API on the same socket.
+
+    On a listener of one workload (attestation = "spire") these calls, those of the SPIFFE
+    Workload API, health and reflection are all that a caller has as long as it has no
+    identity. Every other call ends with PERMISSION_DENIED (IDENTITY_NOT_ISSUED) or
+    UNAVAILABLE (IDENTITY_UNAVAILABLE), and calls that were open when the caller became
+    somebody else or nobody end with UNAUTHENTICATED (CALLER_UNVERIFIED).
     """
 
     def __init__(self, channel):
@@ -49,8 +55,14 @@ class IdentityServiceStub:
 
 
 class IdentityServiceServicer:
-    """Tells a caller who it is. Served on every workload listener. The identity itself, with
-    its key, comes from the SPIFFE Workload API on the same socket.
+    """Tells a caller who it is, also one that is nobody yet. Served on every workload listener.
+    The identity itself, with its key, comes from the SPIFFE Workload API on the same socket.
+
+    On a listener of one workload (attestation = "spire") these calls, those of the SPIFFE
+    Workload API, health and reflection are all that a caller has as long as it has no
+    identity. Every other call ends with PERMISSION_DENIED (IDENTITY_NOT_ISSUED) or
+    UNAVAILABLE (IDENTITY_UNAVAILABLE), and calls that were open when the caller became
+    somebody else or nobody end with UNAUTHENTICATED (CALLER_UNVERIFIED).
     """
 
     def WhoAmI(self, request, context):
@@ -97,8 +109,14 @@ def add_IdentityServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class IdentityService:
-    """Tells a caller who it is. Served on every workload listener. The identity itself, with
-    its key, comes from the SPIFFE Workload API on the same socket.
+    """Tells a caller who it is, also one that is nobody yet. Served on every workload listener.
+    The identity itself, with its key, comes from the SPIFFE Workload API on the same socket.
+
+    On a listener of one workload (attestation = "spire") these calls, those of the SPIFFE
+    Workload API, health and reflection are all that a caller has as long as it has no
+    identity. Every other call ends with PERMISSION_DENIED (IDENTITY_NOT_ISSUED) or
+    UNAVAILABLE (IDENTITY_UNAVAILABLE), and calls that were open when the caller became
+    somebody else or nobody end with UNAUTHENTICATED (CALLER_UNVERIFIED).
     """
 
     @staticmethod

@@ -27,8 +27,14 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class IdentityServiceStub:
-    """Tells a caller who it is. Served on every workload listener. The identity itself, with
-    its key, comes from the SPIFFE Workload API on the same socket.
+    """Tells a caller who it is, also one that is nobody yet. Served on every workload listener.
+    The identity itself, with its key, comes from the SPIFFE Workload API on the same socket.
+
+    On a listener of one workload (attestation = "spire") these calls, those of the SPIFFE
+    Workload API, health and reflection are all that a caller has as long as it has no
+    identity. Every other call ends with PERMISSION_DENIED (IDENTITY_NOT_ISSUED) or
+    UNAVAILABLE (IDENTITY_UNAVAILABLE), and calls that were open when the caller became
+    somebody else or nobody end with UNAUTHENTICATED (CALLER_UNVERIFIED).
     """
 
     @_typing.overload
@@ -52,8 +58,14 @@ class IdentityServiceStub:
 
 @_typing.type_check_only
 class IdentityServiceAsyncStub(IdentityServiceStub):
-    """Tells a caller who it is. Served on every workload listener. The identity itself, with
-    its key, comes from the SPIFFE Workload API on the same socket.
+    """Tells a caller who it is, also one that is nobody yet. Served on every workload listener.
+    The identity itself, with its key, comes from the SPIFFE Workload API on the same socket.
+
+    On a listener of one workload (attestation = "spire") these calls, those of the SPIFFE
+    Workload API, health and reflection are all that a caller has as long as it has no
+    identity. Every other call ends with PERMISSION_DENIED (IDENTITY_NOT_ISSUED) or
+    UNAVAILABLE (IDENTITY_UNAVAILABLE), and calls that were open when the caller became
+    somebody else or nobody end with UNAUTHENTICATED (CALLER_UNVERIFIED).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -73,8 +85,14 @@ class IdentityServiceAsyncStub(IdentityServiceStub):
     """
 
 class IdentityServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Tells a caller who it is. Served on every workload listener. The identity itself, with
-    its key, comes from the SPIFFE Workload API on the same socket.
+    """Tells a caller who it is, also one that is nobody yet. Served on every workload listener.
+    The identity itself, with its key, comes from the SPIFFE Workload API on the same socket.
+
+    On a listener of one workload (attestation = "spire") these calls, those of the SPIFFE
+    Workload API, health and reflection are all that a caller has as long as it has no
+    identity. Every other call ends with PERMISSION_DENIED (IDENTITY_NOT_ISSUED) or
+    UNAVAILABLE (IDENTITY_UNAVAILABLE), and calls that were open when the caller became
+    somebody else or nobody end with UNAUTHENTICATED (CALLER_UNVERIFIED).
     """
 
     @_abc_1.abstractmethod
