@@ -17,14 +17,14 @@ CLIENT_TESTS := $(wildcard clients/python/tests)
 
 # Where make test draws the line: what opens no socket, and the rest.
 UNIT := $(wildcard tests/unit tests/fuzz tests/architecture) $(CLIENT_TESTS)
-REST := tests $(foreach path,$(filter tests/%,$(UNIT)),--ignore=$(path))
+REST := tests $(foreach path,$(filter tests/%,$(UNIT)) tests/e2e,--ignore=$(path))
 
 export KEEP
 
-.PHONY: help demo test fuzz lint format generate requirements bench soak lock clean
+.PHONY: help demo test e2e fuzz lint format generate requirements bench soak lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## See agents governed by a real MCP server; KEEP=1 stays up
 	@$(BIN)/python -m demo.run
@@ -32,6 +32,10 @@ demo: $(STAMP) ## See agents governed by a real MCP server; KEEP=1 stays up
 test: $(STAMP) ## Run unit, integration and conformance tests and the coverage gate
 	$(BIN)/pytest -n auto --cov --cov-report=term $(UNIT)
 	$(BIN)/pytest $(REST)
+
+e2e: $(STAMP) ## Run governd on a real Kubernetes of two nodes; as root, on Debian 12
+	$(BIN)/python -m tests.e2e.cluster build
+	$(BIN)/pytest $(or $(ARGS),tests/e2e)
 
 fuzz: $(STAMP) ## Run property tests with 10,000 cases each; ARGS=path takes some
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/pytest -n auto $(or $(ARGS),tests/fuzz)

@@ -13,6 +13,7 @@ from bench.scenarios import (
     healthcheck,
     identities,
     idle_memory,
+    kubernetes,
     lease,
     listeners,
     mtls,
@@ -58,5 +59,6 @@ SCENARIOS: Mapping[str, Planned] = {
     "mtls": Planned(mtls.run, 40),
     "callers": Planned(callers.run, 48),
     "drain": Planned(drain.run, 8),
+    "kubernetes": Planned(kubernetes.run, 300),
     "peer": Planned(peer.run, 60),
 }

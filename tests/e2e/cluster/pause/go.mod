@@ -1,0 +1,3 @@
+module governd/tests/e2e/cluster/pause
+
+go 1.26
