@@ -17,11 +17,12 @@ from pathlib import Path
 PROTOS = Path(__file__).resolve().parent
 ROOT = PROTOS.parent
 PYTHON_PACKAGES = {
-    ROOT / "daemon" / "governd" / "_proto": ("governd", "spire"),
+    ROOT / "daemon" / "governd" / "_proto": ("csi", "governd", "pluginregistration", "spire"),
     ROOT / "clients" / "python" / "governd_client" / "_proto": ("governd",),
 }
 """Who gets the stubs of which folders beside this file."""
-_ABSOLUTE_IMPORT = re.compile(r"^from ((?:governd|spire)[\w.]*) import (\w+)", re.MULTILINE)
+_OURS = "csi|governd|pluginregistration|spire"
+_ABSOLUTE_IMPORT = re.compile(rf"^from ((?:{_OURS})[\w.]*) import (\w+)", re.MULTILINE)
 _STUB = re.compile(r"^class \w+Stub\b", re.MULTILINE)
 
 

@@ -5,11 +5,13 @@ root nor a clean machine is needed. A part that cannot be had fails the test tha
 for it: a test that is skipped proves nothing.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,14 +50,39 @@ def spire() -> Spire:
     The first time on a machine that takes minutes: the server has SQLite in it, in C.
     """
     names = Spire(Path("spire-server"), Path("spire-agent"))
-    home = cache() / f"spire-{SPIRE_VERSION}-{_digest(_SPIRE_MODULE / 'go.mod', 'go.sum')}"
-    if not home.is_dir():
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
-            programs = Path(scratch) / "programs"
-            _build(_SPIRE_MODULE, programs, *(f"{_SPIRE_COMMAND}{name}" for name in names))
-            _keep(programs, home)
+    packages = [f"{_SPIRE_COMMAND}{name}" for name in names]
+    home = go_programs(f"spire-{SPIRE_VERSION}", _SPIRE_MODULE, *packages, CGO_CFLAGS="-O1")
     return Spire(*(home / name for name in names))
+
+
+def go_programs(name: str, module: Path, *packages: str, flags: str = "", **environ: str) -> Path:
+    """The folder with the programs of Go packages, each built once.
+
+    Args:
+        name: Of the folder, beside what the programs depend on.
+        module: The folder of a Go module; what is built has exactly the versions that its
+            go.mod and go.sum state.
+        packages: As ``go build`` takes them.
+        flags: For the linker, beside those that leave symbols out.
+        environ: Settings of the build.
+    """
+    home = cache() / f"{name}-{_digest(module / 'go.mod', module / 'go.sum', *_sources(module))}"
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second waits: the same is not built twice
+        if not home.is_dir():
+            with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
+                programs = Path(scratch) / "programs"
+                _build(module, programs, *packages, flags=flags, environ=environ)
+                _keep(programs, home)
+    return home
+
+
+def unpack(package: str, into: Path) -> None:
+    """Unpacks the newest version of a Debian package, without running anything of it."""
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = _download(package, Path(scratch))
+        _run("dpkg-deb", "-x", str(archive), str(into), folder=Path(scratch))
 
 
 def cache() -> Path:
@@ -71,7 +98,7 @@ def _debian(package: str, version: str) -> Path:
         return home
     home.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
-        archive = _download(package, version, Path(scratch))
+        archive = _download(f"{package}={version}.*", Path(scratch))
         files = Path(scratch) / "files"
         _run("dpkg-deb", "-x", str(archive), str(files), folder=Path(scratch))
         _keep(files, home)
@@ -87,23 +114,28 @@ def _keep(made: Path, home: Path) -> None:
             raise
 
 
-def _digest(file: Path, *beside: str) -> str:
-    files = (file, *(file.with_name(name) for name in beside))
+def _sources(module: Path) -> Sequence[Path]:
+    return sorted(module.glob("*.go"))
+
+
+def _digest(*files: Path) -> str:
     return hashlib.sha256(b"".join(one.read_bytes() for one in files)).hexdigest()[:12]
 
 
-def _build(module: Path, into: Path, *packages: str) -> None:
+def _build(
+    module: Path, into: Path, *packages: str, flags: str, environ: Mapping[str, str]
+) -> None:
     """Builds Go programs of exactly the versions in the module's go.mod and go.sum."""
     if shutil.which("go") is None:
         pytest.fail(f"building {', '.join(packages)} takes Go; install it")
     into.mkdir()
-    settings = ("CGO_CFLAGS=-O1", "GOFLAGS=-mod=readonly")
-    command = ("go", "build", "-ldflags=-s -w", "-o", f"{into}/", *packages)
-    _run("env", *settings, *command, folder=module)
+    settings = [f"{name}={value}" for name, value in environ.items()]
+    options = ("-trimpath", "-buildvcs=false", f"-ldflags=-s -w {flags}", "-o", f"{into}/")
+    command = ("go", "build", *options, *packages)
+    _run("env", *settings, "GOFLAGS=-mod=readonly", *command, folder=module)
 
 
-def _download(package: str, version: str, folder: Path) -> Path:
-    wanted = f"{package}={version}.*"
+def _download(wanted: str, folder: Path) -> Path:
     said = _run("apt-get", "download", wanted, folder=folder, check=False)
     if not list(folder.glob("*.deb")):  # no package lists on this machine: use our own
         lists = folder / "lists"
@@ -114,7 +146,7 @@ def _download(package: str, version: str, folder: Path) -> Path:
         said += _run("apt-get", *options, "download", wanted, folder=folder, check=False)
     for archive in folder.glob("*.deb"):
         return archive
-    pytest.fail(f"{package} {version} is not to be had from Debian's packages:\n{said}")
+    pytest.fail(f"{wanted} is not to be had from Debian's packages:\n{said}")
 
 
 def _run(*command: str, folder: Path, check: bool = True) -> str:

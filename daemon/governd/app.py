@@ -6,7 +6,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
@@ -28,6 +28,7 @@ from governd.application.watch_epoch import EpochFeed
 from governd.config import Config
 from governd.endpoints import connections
 from governd.endpoints.chain import Chain
+from governd.endpoints.csi.limits import KUBELET_MESSAGE_BYTES
 from governd.endpoints.health import Health, reflection_of
 from governd.endpoints.limits import Admissions
 from governd.endpoints.methods import Methods, Register
@@ -129,7 +130,7 @@ class App:
         if self._health:
             await self._health.draining()
         grace = self._config.drain.grace_seconds
-        ended = await self._openings.listeners.drain(grace) if self._openings else 0
+        ended = await self._openings.drain(grace) if self._openings else 0
         await self.stop()
         self._log.info("stopped", calls=ended)
 
@@ -139,7 +140,7 @@ class App:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._openings:
-            await self._openings.listeners.stop()
+            await self._openings.stop()
         if self._metrics_server:
             await asyncio.to_thread(self._metrics_server.close)
         await self._identities.close()
@@ -173,7 +174,7 @@ class App:
             clock=time.monotonic,
             usage=self._usage,
             listeners=lambda: self._openings.count() if self._openings else 0,
-            components=[self._listening, self._records.state, self._registrations.state],
+            components=[*self._listening(), self._records.state, self._registrations.state],
         )
 
     def _serve(self, health: Health) -> Served:
@@ -183,13 +184,15 @@ class App:
         return Served(
             self._methods(workload, names),
             self._methods([services.admin, health.register], [ADMIN, HEALTH]),
+            lambda register: Methods(register, self._chain(KUBELET_MESSAGE_BYTES)),
         )
 
     def _methods(self, register: Sequence[Register], services: Sequence[str]) -> Methods:
-        chain = Chain(
-            message_bytes=self._config.limits.message_bytes, metrics=self._metrics, log=self._log
-        )
+        chain = self._chain(self._config.limits.message_bytes)
         return Methods([*register, reflection_of(services)], chain)
+
+    def _chain(self, message_bytes: int) -> Chain:
+        return Chain(message_bytes=message_bytes, metrics=self._metrics, log=self._log)
 
     def _parts(self) -> composition.Parts:
         return composition.Parts(
@@ -225,7 +228,8 @@ class App:
     def _usage(self) -> Iterator[CallerUsage]:
         yield from self._openings.usage() if self._openings else ()
 
-    def _listening(self) -> Component:
-        if self._openings is None:
-            return Component("listeners", ready=False, detail="none is open yet")
-        return self._openings.state()
+    def _listening(self) -> Iterator[Callable[[], Component]]:
+        not_yet = Component("listeners", ready=False, detail="none is open yet")
+        yield lambda: self._openings.state() if self._openings else not_yet
+        if self._config.csi.enabled:
+            yield lambda: self._openings.plugin() if self._openings else not_yet

@@ -242,3 +242,9 @@ class DecisionLogError(GoverndError):
     """The decision log could not be written."""
 
     reason = "LOG_UNAVAILABLE"
+
+
+class VolumeError(GoverndError):
+    """A volume for a pod's socket cannot be made, kept or removed."""
+
+    reason = "VOLUME_REFUSED"

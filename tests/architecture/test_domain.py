@@ -15,7 +15,7 @@ DOMAIN = sorted(
         GOVERND / "errors.py",
         *(
             path
-            for part in ("identity", "policy", "audit")
+            for part in ("identity", "policy", "audit", "pods")
             for path in (GOVERND / part).rglob("*.py")
         ),
     ]

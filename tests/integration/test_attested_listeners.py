@@ -19,7 +19,8 @@ from governd._proto.governd.v1 import (
     tool_service_pb2,
 )
 from governd.cli import probe
-from governd.endpoints.attested_interceptor import OPEN
+from governd.endpoints.occupant_interceptor import OPEN
+from governd.observability.names import OTHER
 from governd.services.workload_stubs import messages
 from tests.contracts.workload_api import PARTNER, WEB, WorkloadApiContract
 from tests.integration.attested_daemon import (
@@ -166,7 +167,7 @@ def test_who_waits_is_told_as_soon_as_there_is_an_entry_and_calls_work(
     assert GoSpiffe(web.address).identities().ids == [WEB]
     found = callers(web.daemon)[WEB]
     assert (found.attestation, found.listener) == (answer.attestation, str(web.socket))
-    assert component(web.daemon, "listeners").detail == "1 open, 1 callers known"
+    assert component(web.daemon, "listeners").detail == "1 open, 1 caller known"
     assert status(web.daemon).listeners == 1
 
 
@@ -303,3 +304,16 @@ class TestWorkloadApi(WorkloadApiContract):
             yield served
         finally:
             served.close()
+
+
+def test_what_is_for_those_without_an_identity_is_served(
+    governd: StartGovernd, spire: Spire
+) -> None:
+    daemon = governd(identity_section(spire) + listener("web", ["k8s:ns:nobody"]), listeners={})
+    with Attested(daemon).channel() as channel:
+        for method in OPEN - {OTHER}:
+            call: Any = channel.stream_stream(method)(iter(()), timeout=10)
+            try:
+                list(call)
+            except grpc.RpcError:
+                assert call.code() is grpc.StatusCode.INVALID_ARGUMENT, method

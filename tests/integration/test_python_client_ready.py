@@ -48,6 +48,7 @@ async def ready(kind: str, socket: str, seconds: float) -> Readiness:
         return await other.wait_ready(timeout=seconds)
 
 
+@pytest.mark.req("sdk-2", part=True)
 async def test_who_is_known_by_the_socket_alone_waits_for_nothing(
     governd: StartGovernd, kind: str
 ) -> None:
@@ -59,6 +60,7 @@ async def test_who_is_known_by_the_socket_alone_waits_for_nothing(
     assert identity.readiness.phase is Phase.READY
 
 
+@pytest.mark.req("sdk-2", part=True)
 async def test_an_agent_waits_until_spire_has_issued_its_identity(
     governd: StartGovernd, spire: Spire, kind: str
 ) -> None:
@@ -82,6 +84,7 @@ async def test_an_agent_waits_until_spire_has_issued_its_identity(
     assert identity.spiffe_id == spire.server.id_of(f"/pod-{kind}")
 
 
+@pytest.mark.req("sdk-2", part=True)
 async def test_an_agent_that_is_there_before_governd_waits_for_it(
     governd: StartGovernd, kind: str
 ) -> None:

@@ -75,6 +75,20 @@ def test_the_embedded_authority_names_callers_by_the_template() -> None:
         (SPIRE + attested('spiffe_id = "spiffe://example.org/a"'), "listener[0].spiffe_id: unkn"),
         (SPIRE + attested(name="a b"), "listener[0].name: "),
         (SPIRE + attested() + attested(), "listener[1].name: expected a name of its own"),
+        (SPIRE + attested(name="admin"), 'listener[0].name: expected another name than "admin"'),
+        (
+            SPIRE + attested(selectors='["k8s:ns:a\\u001b[2J"]'),
+            'listener[0].selectors[0]: expected "type:value"',
+        ),
+        (
+            SPIRE + attested(selectors=str([f"k:{number}" for number in range(65)])),
+            "listener[0].selectors: ",
+        ),
+        (
+            SPIRE + attested() + '[[listener]]\nsocket = "../governd/web.sock"\n'
+            'spiffe_id = "spiffe://example.org/b"\n',
+            "listener[1].socket: expected a path of its own, listener[0] has it",
+        ),
         (
             EMBEDDED + attested(FACTS),
             'listener[0].attestation: expected none that is "spire", because source is "embedded"',
@@ -98,6 +112,44 @@ def test_the_embedded_authority_names_callers_by_the_template() -> None:
 def test_a_mistake_says_its_place_and_what_was_expected(text: str, said: str) -> None:
     found = mistakes(text)
     assert any(line.startswith(said) for line in found), found
+
+
+@pytest.mark.req("sa-3", part=True)
+@pytest.mark.parametrize(
+    ("identity", "selectors", "said"),
+    [
+        ("", ["governd:identity:signer"], "selectors[0]: expected none of type"),
+        ("", ["k8s:ns:a", "governd:anything"], "selectors[1]: expected none of type"),
+        (
+            'signing_selectors = ["k8s:ns:g", "k8s:sa:signer"]\n',
+            ["k8s:sa:signer", "k8s:pod:x", "k8s:ns:g"],
+            "selectors: expected not all of identity.signing_selectors",
+        ),
+        (
+            'serving_selectors = ["k8s:ns:g"]\n',
+            ["k8s:ns:g"],
+            "selectors: expected not all of identity.serving_selectors",
+        ),
+    ],
+)
+def test_attack_a_listener_whose_workload_would_be_governd_itself(
+    identity: str, selectors: list[str], said: str
+) -> None:
+    (line,) = mistakes(SPIRE + identity + attested(selectors=str(selectors)))
+    assert line.startswith(f"listener[0].{said}")
+
+
+def test_a_listener_may_share_some_selectors_with_governd() -> None:
+    own = 'serving_selectors = ["k8s:ns:g", "k8s:sa:governd"]\n'
+    assert read(SPIRE + own + attested(selectors='["k8s:ns:g", "k8s:sa:web"]')).listener
+
+
+@pytest.mark.parametrize("path", ["/governd", "/governd/signer/n"])
+def test_attack_a_static_caller_that_is_governd(path: str) -> None:
+    listener = f'[[listener]]\nsocket = "a.sock"\nspiffe_id = "spiffe://example.org{path}"\n'
+    (line,) = mistakes(listener)
+    assert line.startswith("listener[0].spiffe_id: expected none of governd's own IDs")
+    assert read(listener.replace("governd", "governd-proxy")).listener
 
 
 def test_a_template_that_is_refused_is_one_mistake() -> None:

@@ -77,6 +77,10 @@ def test_production_refuses_nothing_that_is_no_section() -> None:
         ("serving_selectors = []", "serving_selectors: expected at least one selector"),
         ('serving_selectors = ["k8s"]', 'serving_selectors[0]: expected "type:value" of at most'),
         ("signing_selectors = [1]", 'signing_selectors[0]: expected "type:value" in quotes'),
+        (
+            'serving_selectors = ["a:b", "c:d"]\nsigning_selectors = ["c:d", "a:b"]',
+            "signing_selectors: expected others than serving_selectors",
+        ),
         ('node = "a/b"', "node: expected"),
         ('node = ".."', "node: expected"),
     ],

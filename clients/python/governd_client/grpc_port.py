@@ -2,8 +2,10 @@
 
 A single call waits for a governd that restarts (wait-for-ready, within the deadline), and
 questions are retried on UNAVAILABLE, which is safe because asking twice has no effect but a
-further record. Streams, reports and registrations are not retried here: whoever began them
-knows what was left over.
+further record. So they are on CANCELLED: a governd that stops for good ends with it what its
+grace was too short for. Nobody who cancels a call is asked again, since that ends the call here.
+Streams, reports and registrations are not retried here: whoever began them knows what was left
+over.
 """
 
 import asyncio
@@ -33,7 +35,7 @@ _SERVICE_CONFIG: Final = {
                 "initialBackoff": "0.02s",
                 "maxBackoff": "0.3s",
                 "backoffMultiplier": 3,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ]

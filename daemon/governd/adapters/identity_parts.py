@@ -101,6 +101,14 @@ class IdentityParts:
         """
         return self._own.serving.svid(datetime.now(UTC))
 
+    def on_change(self, heed: Callable[[], object]) -> None:
+        """Has ``heed`` called, at once, whenever there may be something else to serve with.
+
+        Raises:
+            IdentityError: This was not started.
+        """
+        self._own.serving.on_change(heed)
+
     async def bundles(self) -> AsyncGenerator[Mapping[str, tuple[bytes, ...]], None]:
         """The X.509 trust bundles by trust domain, now and whenever they are others."""
         async for bundles in self.keeper.bundle_changes():

@@ -15,7 +15,6 @@ Promises:
 
 import asyncio
 import contextlib
-import errno
 import functools
 import hashlib
 import os
@@ -25,19 +24,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from governd.adapters import whole_files
 from governd.errors import RegistrationsError
 from governd.policy.registration import Registration, read_registration, write_registration
 
 INDEX = "index"
 _SUFFIX = ".json"
-_UNFINISHED = ".tmp"
 _LISTED = re.compile(r"[0-9a-f]{64}\.json")
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER_MODE = 0o700
-_MODE = 0o600
-_WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 _HELP = (
     f"restore it, or remove it and its line in {INDEX!r} beside it: what it pinned is then "
     "accepted anew as servers register it"
@@ -103,8 +97,8 @@ class RegistrationFiles:
     def _load(self, folder: int) -> list[Registration]:
         found = sorted(os.listdir(folder))
         for name in found:
-            if name.endswith(_UNFINISHED):
-                _remove(folder, name)
+            if name.endswith(whole_files.UNFINISHED):
+                whole_files.remove(folder, name)
         kept, listed = [name for name in found if name.endswith(_SUFFIX)], self._listed(folder)
         for name in sorted(listed.difference(kept)):
             raise _failure(self._directory / name, ValueError("is gone"))
@@ -112,13 +106,13 @@ class RegistrationFiles:
         if listed != set(kept):
             # A full disk is no reason not to start: there is another time for this.
             with contextlib.suppress(OSError):
-                _replace(folder, INDEX, _index(kept))
+                whole_files.replace(folder, INDEX, _index(kept))
         return registrations
 
     def _read(self, folder: int, name: str) -> Registration:
         path = self._directory / name
         try:
-            registration = read_registration(_content(folder, name))
+            registration = read_registration(whole_files.read(folder, name))
         except (OSError, ValueError) as error:
             raise _failure(path, error) from error
         if name != _name(registration):
@@ -128,7 +122,7 @@ class RegistrationFiles:
     def _listed(self, folder: int) -> set[str]:
         """The files that the index names; none where there is no index yet."""
         try:
-            names = _content(folder, INDEX).decode().splitlines()
+            names = whole_files.read(folder, INDEX).decode().splitlines()
         except FileNotFoundError:
             return set()
         except (OSError, ValueError) as error:
@@ -143,25 +137,25 @@ class RegistrationFiles:
         with self._writing():
             self._make()
             with self._opened() as folder:
-                _write(folder, name + _UNFINISHED, content)
+                whole_files.write(folder, name + whole_files.UNFINISHED, content)
 
     def _commit(self, name: str) -> None:
         with self._writing(), self._opened() as folder:
-            _rename(folder, name)
+            whole_files.finish(folder, name)
             listed = self._listed(folder)
             if name not in listed:
-                _replace(folder, INDEX, _index({*listed, name}))
+                whole_files.replace(folder, INDEX, _index({*listed, name}))
 
     def _abandon(self, name: str) -> None:
         with self._writing(), self._opened() as folder:
-            _remove(folder, name + _UNFINISHED)
+            whole_files.remove(folder, name + whole_files.UNFINISHED)
 
     def _make(self) -> None:
         try:
             self._directory.mkdir(mode=_FOLDER_MODE)
         except FileExistsError:
             return
-        above = os.open(self._directory.parent, _FOLDER)
+        above = os.open(self._directory.parent, whole_files.FOLDER)
         try:
             os.fsync(above)
         finally:
@@ -169,9 +163,9 @@ class RegistrationFiles:
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
-        folder = os.open(self._directory, _FOLDER)
+        folder = os.open(self._directory, whole_files.FOLDER)
         try:
-            _check(os.fstat(folder), stat.S_ISDIR)
+            whole_files.check(os.fstat(folder), stat.S_ISDIR)
             yield folder
         finally:
             os.close(folder)
@@ -190,55 +184,8 @@ def _failure(path: Path, error: OSError | ValueError, help_: str = _HELP) -> Reg
     return RegistrationsError(f"{path}: {said or 'unknown error'}; {help_}")
 
 
-def _content(folder: int, name: str) -> bytes:
-    with os.fdopen(os.open(name, _READ, dir_fd=folder), "rb") as file:
-        _check(os.fstat(file.fileno()), stat.S_ISREG)
-        return file.read()
-
-
 def _index(names: Iterable[str]) -> bytes:
     return "".join(f"{name}\n" for name in sorted(names)).encode()
-
-
-def _replace(folder: int, name: str, content: bytes) -> None:
-    _write(folder, name + _UNFINISHED, content)
-    _rename(folder, name)
-
-
-def _write(folder: int, name: str, content: bytes) -> None:
-    _remove(folder, name)
-    try:
-        with os.fdopen(os.open(name, _WRITE, _MODE, dir_fd=folder), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(name, dir_fd=folder)
-        raise
-
-
-def _rename(folder: int, name: str) -> None:
-    """Gives what was written its name."""
-    try:
-        os.rename(name + _UNFINISHED, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(name + _UNFINISHED, dir_fd=folder)
-        raise
-    os.fsync(folder)
-
-
-def _remove(folder: int, name: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(name, dir_fd=folder)
-
-
-def _check(facts: os.stat_result, is_kind: Callable[[int], bool]) -> None:
-    if not is_kind(facts.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file")
-    if facts.st_uid != os.geteuid() or facts.st_mode & _WRITABLE:
-        raise OSError(errno.EPERM, "somebody else owns it, or can write to it")
 
 
 def _name(registration: Registration) -> str:

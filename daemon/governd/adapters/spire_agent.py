@@ -13,6 +13,9 @@ Promises:
       from it by the trust bundles, which are asked for again and again; when no answer comes,
       every subscription ends. Not by HTTP/2 pings: the agent's gRPC takes more than one in
       five minutes for an attack and hangs up.
+    * An agent tells a subscriber that it is no delegate any more only when it has something
+      to tell. So where the trust bundles are refused, every subscription ends as well: each
+      is asked for anew, and refused.
 """
 
 import asyncio
@@ -36,7 +39,7 @@ from governd._proto.spire.api.types import types_pb2
 from governd.adapters import spire_messages, spire_streams
 from governd.adapters.spire_errors import fetch_error
 from governd.adapters.spire_streams import Request, Response
-from governd.errors import NoIdentityError, SourceAwayError
+from governd.errors import NoIdentityError, NotDelegateError, SourceAwayError
 from governd.identity import SpiffeId
 from governd.identity.svid import JwtSvid, TrustBundles, Workload, WorkloadSvids
 
@@ -130,10 +133,10 @@ class SpireAgent:
             with (
                 self._stream(stub.SubscribeToX509Bundles, x509) as read_x509,
                 self._stream(stub.SubscribeToJWTBundles, jwt) as read_jwt,
+                self._all_end_with_it(),
             ):
-                with self._answering():
-                    async with asyncio.timeout(ANSWER_SECONDS):
-                        said = (await read_x509(), await read_jwt())
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    said = (await read_x509(), await read_jwt())
                 yield spire_messages.read_bundles(*said, self._trust_domain)
                 await spire_streams.either(read_x509, read_jwt, seconds=QUIET_SECONDS)
 
@@ -178,14 +181,20 @@ class SpireAgent:
             call.cancel()
 
     @contextlib.contextmanager
-    def _answering(self) -> Iterator[None]:
-        """Has every stream end if the agent does not answer within the block."""
+    def _all_end_with_it(self) -> Iterator[None]:
+        """Has every stream end if the agent does not answer within the block, or refuses."""
         try:
             yield
         except TimeoutError:
-            for call in list(self._streams):
-                call.cancel()
+            self._end_streams()
             raise SourceAwayError(spire_streams.SILENT) from None
+        except NotDelegateError:
+            self._end_streams()
+            raise
+
+    def _end_streams(self) -> None:
+        for call in list(self._streams):
+            call.cancel()
 
 
 def _selectors(workload: Workload) -> list[types_pb2.Selector]:

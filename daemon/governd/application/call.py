@@ -39,7 +39,7 @@ class Call:
 
     Attributes:
         caller: Who calls. A newcomer becomes a caller within the call, and the other way
-            round, where the method is for both (``endpoints.attested_interceptor``).
+            round, where the method is for both (``endpoints.occupant_interceptor``).
         held: The identities that governd holds for who calls; ``None`` where the channel
             alone proves who that is.
         trace: The trace context that the caller sent.

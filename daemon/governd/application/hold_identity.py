@@ -8,7 +8,7 @@ from governd.application.identity_state import IdentityObserver, IdentityState, 
 from governd.application.latest import Latest
 from governd.application.subscribe import Time, subscribe
 from governd.errors import IdentityError, NoIdentityError, NotRegisteredError, SourceAwayError
-from governd.identity import SpiffeId
+from governd.identity import SpiffeId, own
 from governd.identity.ports import IdentitySource
 from governd.identity.svid import JwtSvid, Workload, WorkloadSvids, X509Svid
 
@@ -20,7 +20,10 @@ class HeldIdentity:
     """A workload's identities: what its source says, for as long as that counts.
 
     Promises:
-        * What the source no longer says is gone at once; so is all if it refuses governd.
+        * What the source no longer says is gone at once; so is all if it refuses governd, and
+          if it issues one of governd's own IDs to another workload.
+        * One ID names the workload, and goes on to for as long as it is issued: at first the
+          smallest in the order of ``SpiffeId``, and again where it is revoked.
         * While the source is away, an SVID stays to its end and no longer, whoever looks.
         * Nothing is left after ``close``.
 
@@ -54,6 +57,7 @@ class HeldIdentity:
         self._on_close = on_close
         self._heed: list[Callable[[], object]] = []
         self._closed = False
+        self._name: SpiffeId | None = None
         self._last_problem = ""
         self._opened: float | None = time.clock()
         first = IdentityState(Phase.WAITING, f"no answer yet from {source.name}")
@@ -131,9 +135,10 @@ class HeldIdentity:
         return {spiffe_id}
 
     def _take(self, said: WorkloadSvids) -> None:
+        own.check_issued(self.workload, {svid.spiffe_id for svid in said.svids})
         self._last_problem = ""
         if said.svids:
-            state = IdentityState(Phase.READY, "", said.svids, said.federates_with)
+            state = IdentityState(Phase.READY, "", self._ordered(said.svids), said.federates_with)
             state = state.at(self._time.wall_clock())
         else:
             state = IdentityState(Phase.WAITING, NO_ENTRY, error=NotRegisteredError)
@@ -142,12 +147,18 @@ class HeldIdentity:
             self._observer.ready(self.workload, self._time.clock() - self._opened)
             self._opened = None
 
+    def _ordered(self, svids: Sequence[X509Svid]) -> tuple[X509Svid, ...]:
+        """That which names the workload first: a source promises no order."""
+        ids = {svid.spiffe_id for svid in svids}
+        name = self._name = self._name if self._name in ids else min(ids)
+        return tuple(sorted(svids, key=lambda svid: (svid.spiffe_id != name, svid.spiffe_id)))
+
     def _fail(self, error: IdentityError) -> None:
         problem = str(error)
         self._observer.failed(self.workload, error, again=problem == self._last_problem)
         self._last_problem = problem
         state = self.state
-        if state.phase is Phase.READY and isinstance(error, SourceAwayError):
+        if state.svids and isinstance(error, SourceAwayError):
             self._set(replace(state, reason=problem), "")
         else:
             self._set(IdentityState(Phase.WAITING, problem, error=type(error)), problem)

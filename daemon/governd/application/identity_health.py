@@ -57,7 +57,8 @@ class IdentityHealth:
             try:
                 identity.current(now)
             except IdentityError as error:
-                yield f"nothing to {purpose} with: {error}"
+                said = self._keeper.problem and self._keeper.problem in str(error)
+                yield f"nothing to {purpose} with{'' if said else f': {error}'}"
 
     def _held(self) -> str:
         held = self._keeper.held

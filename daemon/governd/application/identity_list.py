@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from governd.application.keep_identities import IdentityKeeper, IdentityState
-from governd.application.occupant import Naming
+from governd.application.occupant import Naming, standing
 from governd.errors import RequestError
-from governd.identity import Attestation
+from governd.identity import Attestation, SpiffeId
 from governd.identity.svid import Workload, X509Svid
 
 
@@ -16,12 +16,14 @@ class WorkloadIdentity:
 
     Attributes:
         workload: Whose it is.
-        state: What it has now, or what it waits for.
+        spiffe_id: Who it is, as ``WhoAmI`` says; ``None`` while it is nobody.
+        state: What it has now, or what it waits for, as it is told itself.
         attestation: How its identity is established.
         source: What issues it.
     """
 
     workload: Workload
+    spiffe_id: SpiffeId | None
     state: IdentityState
     attestation: Attestation
     source: str
@@ -54,7 +56,9 @@ class IdentityList:
 
     def _of(self, workload: Workload, state: IdentityState) -> WorkloadIdentity:
         attestation = self._naming.attestation(workload, state)
-        return WorkloadIdentity(workload, state, attestation, self._keeper.source)
+        spiffe_id = self._naming.names(workload, state)
+        told = standing(state, by_template=spiffe_id is not None)
+        return WorkloadIdentity(workload, spiffe_id, told, attestation, self._keeper.source)
 
 
 def next_rotation(svid: X509Svid) -> datetime:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from governd.errors import IdentityError, SourceAwayError
+from governd.identity import SpiffeId
 from governd.identity.svid import Workload, X509Svid
 
 
@@ -13,9 +14,9 @@ class Phase(enum.Enum):
     """How far a workload is on its way to an identity."""
 
     WAITING = "waiting"
-    """It has none, or none any more."""
+    """It is nobody: it has none, or that which named it has expired."""
     READY = "ready"
-    """It has at least one that counts."""
+    """It is somebody: the ID of its first SVID names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,8 @@ class IdentityState:
         phase: Whether it has one.
         reason: While it waits: for what. While it is ready: why its identities may not be
             renewed; ``""`` where all is well.
-        svids: Its X.509-SVIDs, the default one first; none while it waits.
+        svids: Its X.509-SVIDs. While it is ready, the first one names it. While it waits:
+            those that are left beside one that named it and has expired.
         federates_with: The other trust domains whose bundles it is to have.
         error: While it waits: what kind of error that is for who needs one.
     """
@@ -39,8 +41,14 @@ class IdentityState:
 
     @property
     def problem(self) -> IdentityError | None:
-        """Why it has no identity, to be raised; ``None`` while it has one."""
+        """Why it is nobody, to be raised; ``None`` while it is somebody."""
         return self.error(self.reason) if self.phase is Phase.WAITING else None
+
+    @property
+    def spiffe_id(self) -> SpiffeId | None:
+        """Who it is; ``None`` while it is nobody."""
+        ready = self.phase is Phase.READY and self.svids
+        return self.svids[0].spiffe_id if ready else None
 
     @property
     def ends(self) -> float:
@@ -48,14 +56,21 @@ class IdentityState:
         return min((svid.not_after.timestamp() for svid in self.svids), default=float("inf"))
 
     def at(self, now: float) -> "IdentityState":
-        """The same without what has expired at ``now``, in seconds since 1970."""
+        """The same without what has expired at ``now``, in seconds since 1970.
+
+        Once the ID that named the workload has expired it is nobody. It never becomes the
+        next ID by that: nobody said that it is another one.
+        """
         if now < self.ends:
             return self
         left = tuple(svid for svid in self.svids if now < svid.not_after.timestamp())
-        if left:
-            return replace(self, svids=left)
-        why = f"; {self.reason}" if self.reason else ""
-        return IdentityState(Phase.WAITING, f"the identity has expired and was not renewed{why}")
+        phase, reason = self.phase, self.reason
+        if self.spiffe_id not in {None, *(svid.spiffe_id for svid in left)}:
+            why = f"; {reason}" if reason else ""
+            phase, reason = Phase.WAITING, f"the identity has expired and was not renewed{why}"
+        if not left:
+            return IdentityState(phase, reason)
+        return replace(self, phase=phase, reason=reason, svids=left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,21 @@ Promises:
       template, and by that only where the source answered that nothing matches: never while
       it is away, refuses governd, or says what does not hold.
     * An SVID counts to its end and no longer, whoever looks.
+    * Whoever has several IDs is one of them for as long as that is issued (``HeldIdentity``):
+      where it expires nobody is known, and the next ID is never taken for it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from governd.application.hold_identity import HeldIdentity
-from governd.application.identity_state import IdentityState
+from governd.application.identity_state import IdentityState, Phase
 from governd.errors import NotRegisteredError
 from governd.identity import Attestation, Caller, Newcomer, SpiffeId
 from governd.identity.path_template import PathTemplate
 from governd.identity.svid import Workload
+
+_BY_TEMPLATE = "the path template says who it is, there is no SVID: {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,30 @@ class Naming:
         """How the workload's identity is established, or would be while it has none."""
         if not self.spire:
             return Attestation.STATIC if workload.spiffe_id else Attestation.TEMPLATE
-        stands_in = unmatched(state) and self.stand_in(workload) is not None
+        stands_in = state.spiffe_id is None and self.names(workload, state) is not None
         return Attestation.TEMPLATE if stands_in else Attestation.SPIRE
+
+    def names(self, workload: Workload, state: IdentityState) -> SpiffeId | None:
+        """Who the workload is; ``None`` while it is nobody.
+
+        Raises:
+            RequestError: A fact cannot be part of an ID.
+        """
+        if state.spiffe_id is None and unmatched(state):
+            return self.stand_in(workload)
+        return state.spiffe_id
 
 
 def unmatched(state: IdentityState) -> bool:
     """Whether the source answered, and nothing that is registered matches."""
     return isinstance(state.problem, NotRegisteredError)
+
+
+def standing(state: IdentityState, *, by_template: bool) -> IdentityState:
+    """The state as it is told: who is known by the template waits for nothing."""
+    if state.phase is Phase.WAITING and by_template:
+        return IdentityState(Phase.READY, _BY_TEMPLATE.format(state.reason))
+    return state
 
 
 class Occupant:
@@ -72,7 +93,7 @@ class Occupant:
         self._workload = workload = held.workload
         self._naming = naming
         self._facts = {**workload.facts, "listener": workload.name}
-        self._stand_in = naming.stand_in(workload)
+        naming.stand_in(workload)  # raises now what it would raise later
         self._seen: IdentityState | None = None
         self._who: Caller | Newcomer = Newcomer(workload.name, self._facts)
 
@@ -91,8 +112,7 @@ class Occupant:
 
     def _named(self, state: IdentityState) -> Caller | Newcomer:
         attestation = self._naming.attestation(self._workload, state)
-        if state.svids:
-            return Caller(state.svids[0].spiffe_id, attestation, self._facts)
-        if self._stand_in is not None and unmatched(state):
-            return Caller(self._stand_in, attestation, self._facts)
-        return Newcomer(self._workload.name, self._facts)
+        spiffe_id = self._naming.names(self._workload, state)
+        if spiffe_id is None:
+            return Newcomer(self._workload.name, self._facts)
+        return Caller(spiffe_id, attestation, self._facts)

@@ -49,7 +49,8 @@ class OwnIdentity:
         """
         self.spiffe_id = spiffe_id
         self._keeper = keeper
-        self._workload = Workload(spiffe_id.path.removeprefix("/"), tuple(selectors), spiffe_id)
+        name = spiffe_id.path.removeprefix("/")
+        self._workload = Workload(name, tuple(selectors), spiffe_id, own=True)
         self._held: HeldIdentity | None = None
         self._made: tuple[X509Svid, tuple[bytes, ...], SvidSigner] | None = None
 
@@ -78,6 +79,14 @@ class OwnIdentity:
         domain = self.spiffe_id.trust_domain
         await _until(self._started().changes(), lambda state: state.phase is Phase.READY)
         await _until(self._keeper.bundle_changes(), lambda bundles: domain in bundles.x509)
+
+    def on_change(self, heed: Callable[[], object]) -> None:
+        """Has ``heed`` called, at once, whenever it may be another one. It must not raise.
+
+        Raises:
+            IdentityError: It is not started.
+        """
+        self._started().on_change(heed)
 
     def _svid(self, now: datetime) -> X509Svid:
         state = self._started().at(now.timestamp())

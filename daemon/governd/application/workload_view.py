@@ -55,7 +55,7 @@ def view(state: IdentityState, bundles: TrustBundles) -> View:
         NoIdentityError: Nothing is issued to it.
         IdentityError: It cannot be known now what is issued to it.
     """
-    if state.problem is not None:
+    if state.problem is not None and not state.svids:
         raise state.problem
     own = {svid.spiffe_id.trust_domain for svid in state.svids}
     visible = own | state.federates_with

@@ -27,6 +27,8 @@ def list_(
 ) -> int:
     """List the workloads for which governd holds identities, itself among them.
 
+    Of several IDs of a workload the first is who it is.
+
     A workload that waits has no registration entry that its selectors fit, or none of this
     node; or what issues identities is away. The reason says which.
 
@@ -35,9 +37,10 @@ def list_(
       3 governd cannot be asked.
 
     JSON:
-      identities, each with workload, phase (waiting, ready), reason ("" for none),
-      attestation, source, svids (each with spiffe_id, hint, not_before, not_after and
-      next_rotation, RFC 3339), federates_with, selectors, facts (an object).
+      identities, each with workload, spiffe_id (who it is; "" for nobody), phase (waiting,
+      ready), reason ("" for none), attestation, source, svids (each with spiffe_id, hint,
+      not_before, not_after and next_rotation, RFC 3339), federates_with, selectors, facts
+      (an object).
 
     Examples:
       governd identity list
@@ -76,10 +79,11 @@ def _row(one: admin_service_pb2.IdentityStatus, now: datetime) -> list[Renderabl
 
 
 def _name(one: admin_service_pb2.IdentityStatus) -> Text:
-    """The workload's name, with its SPIFFE IDs below."""
+    """The workload's name, with its SPIFFE IDs below: first who it is."""
     cell = output.text(one.workload, output.STRONG)
-    for svid in one.svids:
-        cell.append("\n").append_text(output.text(svid.spiffe_id, output.DIM))
+    named = [one.spiffe_id] if one.spiffe_id else []
+    for spiffe_id in dict.fromkeys([*named, *(svid.spiffe_id for svid in one.svids)]):
+        cell.append("\n").append_text(output.text(spiffe_id, output.DIM))
     return cell
 
 

@@ -19,6 +19,8 @@ from governd.cli import connection, identity_text, options, output, question
 def show(*, workload: str, admin_socket: Path, timeout: float, as_json: bool) -> None:
     """Show what is held for WORKLOAD, as 'governd identity list' names it; never a key.
 
+    Of several identities the first is who it is, its "spiffe id".
+
     The selectors are what a registration entry must not go beyond to fit: it fits a
     workload that has all of the entry's.
 

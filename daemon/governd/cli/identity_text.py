@@ -18,6 +18,7 @@ def to_json(one: Status) -> dict[str, object]:
     """An identity under stable keys."""
     return {
         "workload": one.workload,
+        "spiffe_id": one.spiffe_id,
         "phase": phase_name(one.phase),
         "reason": one.reason,
         "attestation": attestation_name(one.attestation),
@@ -64,6 +65,7 @@ def ends(one: Status, now: datetime) -> Text:
 def facts(one: Status) -> Iterator[tuple[str, RenderableType]]:
     """What is known beside its SVIDs."""
     yield "workload", output.text(one.workload, output.STRONG)
+    yield "spiffe id", output.text(one.spiffe_id or "none yet", output.STRONG)
     yield "phase", phase(one)
     if one.reason:
         yield "because", one.reason

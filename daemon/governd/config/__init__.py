@@ -1,5 +1,6 @@
 """Settings: one frozen section per part, read once, all mistakes at once."""
 
+from governd.config.csi import Csi
 from governd.config.identity import Identity
 from governd.config.listeners import AttestedListener, Listener, MtlsListener, StaticListener
 from governd.config.loader import load, parse
@@ -19,6 +20,7 @@ __all__ = [
     "Admin",
     "AttestedListener",
     "Config",
+    "Csi",
     "DecisionLog",
     "Drain",
     "Identity",

@@ -19,6 +19,8 @@ from governd.errors import Problem
 
 Location = tuple[int | str, ...]
 """Path of a setting: ``("listener", 0, "socket")``."""
+Mistake = tuple[Location, str]
+"""Where, and what was expected."""
 
 PREFIX = "GOVERND_"
 ENVIRONMENT = "environment"

@@ -10,6 +10,8 @@ from governd.errors import RequestError
 from governd.identity.path_template import PathTemplate
 from governd.identity.svid import Selector
 
+_MAX_SELECTORS = 64
+
 
 def _selector(value: object) -> Selector:
     if isinstance(value, Selector):
@@ -32,7 +34,7 @@ def _not_empty(selectors: tuple[Selector, ...]) -> tuple[Selector, ...]:
 
 Selectors = Annotated[
     tuple[Annotated[Selector, BeforeValidator(_selector)], ...],
-    Field(strict=False),
+    Field(strict=False, max_length=_MAX_SELECTORS),
     AfterValidator(_not_empty),
 ]
 """``type:value`` each; an entry fits who has all of the entry's."""

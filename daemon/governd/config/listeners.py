@@ -3,7 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+)
 
 from governd.config.fields import (
     AbsolutePath,
@@ -17,7 +24,21 @@ from governd.config.fields import (
 from governd.config.identity import Selectors
 from governd.identity import SpiffeId
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", validate_default=True)]
+_OPERATORS_NAME = "admin"
+
+
+def _not_the_operators(name: str) -> str:
+    if name == _OPERATORS_NAME:
+        message = f'expected another name than "{_OPERATORS_NAME}", the admin socket has it'
+        raise ValueError(message)
+    return name
+
+
+Name = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9._-]{1,64}$", validate_default=True),
+    AfterValidator(_not_the_operators),
+]
 Fact = Annotated[str, Field(pattern=r"^[ -~]{1,253}$")]
 FactName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 STATIC, MTLS, SPIRE = "static", "mtls", "spire"
@@ -127,3 +148,5 @@ Listener: TypeAlias = Annotated[
     Discriminator(_kind),
 ]
 """A workload listener, of the kind that its ``attestation`` names."""
+Listeners: TypeAlias = Mapping[int, Listener]
+"""Those that are well-formed by themselves, by their place in the file."""

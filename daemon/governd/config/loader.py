@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from governd.config import listeners, rules
-from governd.config.document import Document, Location, read_environment, read_toml
+from governd.config.document import Document, Location, Mistake, read_environment, read_toml
 from governd.config.sections import Config
 from governd.errors import ConfigError, Problem
 
@@ -87,7 +87,7 @@ def _order(problem: Problem) -> tuple[str, int, str]:
     return problem.file, problem.line, problem.message
 
 
-def _mistakes(values: Mapping[str, object], base: Path) -> Iterator[rules.Mistake]:
+def _mistakes(values: Mapping[str, object], base: Path) -> Iterator[Mistake]:
     """What the sections themselves find wrong."""
     try:
         Config.model_validate(values, context={"base": base})

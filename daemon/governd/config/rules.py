@@ -4,23 +4,30 @@ They run on the raw values and on each listener that is well-formed by itself, s
 mistake elsewhere hides none of them.
 """
 
+import contextlib
+import os.path
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from governd.config.document import Location
+from governd.config import own_rules
+from governd.config.document import Mistake
 from governd.config.fields import host_and_port
 from governd.config.identity import embedded_in_production
-from governd.config.listeners import AttestedListener, Listener, MtlsListener, StaticListener
+from governd.config.listeners import (
+    AttestedListener,
+    Listener,
+    Listeners,
+    MtlsListener,
+    StaticListener,
+)
 from governd.config.sections import Admin, Limits, Metrics
 from governd.errors import RequestError
 from governd.identity.path_template import PathTemplate
+from governd.pods.pod import FACTS
 
 _LISTENER: TypeAdapter[Listener] = TypeAdapter(Listener)
-Listeners = Mapping[int, Listener]
-Mistake = tuple[Location, str]
-"""Where, and what was expected."""
 
 
 def broken(values: Mapping[str, object], base: Path) -> Iterator[Mistake]:
@@ -29,6 +36,8 @@ def broken(values: Mapping[str, object], base: Path) -> Iterator[Mistake]:
     yield from _static_in_production(values)
     yield from embedded_in_production(values)
     yield from _nobody_behind_it(values.get("identity", {}), listeners)
+    yield from own_rules.broken(values.get("identity"), listeners)
+    yield from _pods_are_nobody(values.get("csi"), values.get("identity"))
     yield from _of_another_domain(values.get("trust_domain"), listeners)
     yield from _allowed_of_no_trusted_domain(values.get("trust_domain"), listeners)
     yield from _same_name(listeners)
@@ -85,6 +94,22 @@ def _nobody_behind_it(section: object, listeners: Listeners) -> Iterator[Mistake
                 yield ("listener", index, *mistake[0].split(".")), mistake[1]
 
 
+def _pods_are_nobody(csi: object, identity: object) -> Iterator[Mistake]:
+    """A CSI plugin whose pods nothing could ever name."""
+    enabled = isinstance(csi, Mapping) and csi.get("enabled") is True
+    raw = identity if isinstance(identity, Mapping) else {}
+    if not enabled or raw.get("source", "embedded") != "embedded":
+        return
+    if "path_template" not in raw:
+        said = 'expected false, because source is "embedded" without path_template'
+        yield ("csi", "enabled"), said
+        return
+    with contextlib.suppress(RequestError):  # reported with its section
+        for field in sorted(set(PathTemplate.parse(str(raw["path_template"])).fields) - FACTS):
+            said = f'expected no "{field}", because pods have only {", ".join(sorted(FACTS))}'
+            yield ("identity", "path_template"), said
+
+
 def _misfit(
     facts: Mapping[str, str], template: PathTemplate | None, *, spire: bool
 ) -> tuple[str, str] | None:
@@ -136,10 +161,10 @@ def _same_name(listeners: Listeners) -> Iterator[Mistake]:
 
 
 def _same_socket(admin: Path | None, listeners: Listeners) -> Iterator[Mistake]:
-    owner = {admin: "the admin socket"} if admin else {}
+    owner = {os.path.normpath(admin): "the admin socket"} if admin else {}
     for index, listener in listeners.items():
-        this = f"listener[{index}]"
-        holder = owner.setdefault(listener.socket, this) if listener.socket else this
+        this, socket = f"listener[{index}]", listener.socket
+        holder = owner.setdefault(os.path.normpath(socket), this) if socket else this
         if holder != this:
             yield ("listener", index, "socket"), f"expected a path of its own, {holder} has it"
 

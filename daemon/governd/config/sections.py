@@ -16,6 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
+from governd.config.csi import Csi
 from governd.config.fields import AbsolutePath, Section, TrustDomain, host_and_port
 from governd.config.identity import Identity
 from governd.config.listeners import Listener
@@ -143,6 +144,7 @@ class Config(Section):
     """The trust domain that this governd belongs to."""
     admin: Admin = Admin()
     identity: Identity = Identity()
+    csi: Csi = Csi()
     listener: tuple[Listener, ...] = Field((), strict=False)  # TOML has lists, no tuples
     policy: Policy = Policy()
     decision_log: DecisionLog = Field(DecisionLog(), validate_default=True)

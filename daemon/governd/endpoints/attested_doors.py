@@ -1,7 +1,13 @@
-"""Opens listeners for workloads that come and go; implements ``application.workload_doors``."""
+"""Opens listeners for workloads that come and go; implements ``application.workload_doors``.
+
+Invariants:
+    * Nothing that a door does is part of the call in which it was opened: that call's caller
+      and trace are another's.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import contextvars
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -65,7 +71,7 @@ class AttestedDoors:
         """
         async with self._turn(workload.name):
             if not self._is_open(workload, place):
-                await self._open(workload, place)
+                await _apart(self._open(workload, place))
 
     async def close(self, name: str) -> None:
         """Ends the door's calls at once, takes it away and forgets its workload."""
@@ -73,11 +79,7 @@ class AttestedDoors:
             door = self._doors.get(name)
             if door is None:
                 return
-            try:
-                await self._listeners.remove(name, _gone)
-            finally:
-                door.held.close()
-                del self._doors[name]
+            await _apart(self._close(name, door))
 
     def _is_open(self, workload: Workload, place: Place) -> bool:
         door = self._doors.get(workload.name)
@@ -101,6 +103,13 @@ class AttestedDoors:
             raise
         self._doors[workload.name] = _Door(held, str(place))
 
+    async def _close(self, name: str, door: _Door) -> None:
+        try:
+            await self._listeners.remove(name, _gone)
+        finally:
+            door.held.close()
+            del self._doors[name]
+
     @asynccontextmanager
     async def _turn(self, name: str) -> AsyncIterator[None]:
         turn = self._turns.setdefault(name, _Turn())
@@ -112,6 +121,11 @@ class AttestedDoors:
             turn.waiting -= 1
             if not turn.waiting:
                 del self._turns[name]
+
+
+async def _apart(work: Coroutine[object, object, None]) -> None:
+    """Does ``work`` outside of the call at hand: tasks that it begins would stay part of it."""
+    await asyncio.create_task(work, context=contextvars.Context())
 
 
 def _gone() -> NoIdentityError:

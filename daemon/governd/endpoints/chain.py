@@ -1,11 +1,12 @@
 """What stands around every servicer.
 
-In order; the caller and admission come before it, in ``interceptor.py`` or ``peer.py``:
+In order:
 
-1. the message's size is checked, and only then is it parsed;
-2. the servicer runs;
-3. its answer is serialised here, so that a wrong type is a logged fault, not a leak;
-4. whatever was raised becomes a status (``status.py``).
+1. the listener's entry finds out who calls, and admits the call (``interceptor.py``);
+2. the message is read, its size is checked, and only then is it parsed;
+3. the servicer runs;
+4. its answer is serialised here, so that a wrong type is a logged fault, not a leak;
+5. whatever was raised becomes a status (``status.py``).
 
 A chain knows no caller: that travels in the call (``calls.py``). So one wrapped handler
 for each method serves all listeners.
@@ -25,7 +26,7 @@ from structlog.typing import FilteringBoundLogger
 from governd.application import call as calls
 from governd.application.call import Call
 from governd.endpoints import status
-from governd.endpoints.handlers import Context, Handler, behaviour, immediate, only_message
+from governd.endpoints.handlers import Context, Handler, behaviour, only_message
 from governd.errors import DrainingError, GoverndError, MessageTooLargeError, RequestError
 from governd.observability.log_keys import Key
 from governd.observability.metrics import Metrics
@@ -50,7 +51,7 @@ class FaultError(GoverndError):
 
 
 class Chain:
-    """Wraps handlers and makes those that refuse."""
+    """Wraps handlers."""
 
     def __init__(self, *, message_bytes: int, metrics: Metrics, log: FilteringBoundLogger) -> None:
         """Takes what the links need.
@@ -64,30 +65,12 @@ class Chain:
         self._metrics = metrics
         self._log = log
 
-    def wrap(self, name: str, handler: Handler) -> Handler:
-        """The chain around ``handler``, of the same one of gRPC's four kinds.
+    def wrap(self, enter: Enter, name: str, handler: Handler) -> Handler:
+        """The chain around ``handler``.
 
-        Args:
-            name: The full method, for logs.
-            handler: As generated code registers it.
-        """
-        work = self._work(handler)
-
-        async def guarded(request: object, context: Context) -> object:
-            return await self._guard(name, context, work(request, context))
-
-        if handler.response_streaming:
-            if handler.request_streaming:
-                make = grpc.stream_stream_rpc_method_handler
-            else:
-                make = grpc.unary_stream_rpc_method_handler
-            return make(guarded, None, handler.response_serializer)
-        if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(guarded)
-        return grpc.unary_unary_rpc_method_handler(guarded)
-
-    def wrap_behind(self, enter: Enter, name: str, handler: Handler) -> Handler:
-        """Like ``wrap``, where only the handler's context tells who calls.
+        To gRPC it is a stream's, whatever ``handler`` is, so that it runs before any message
+        is read and whoever ends the call meets the guard: gRPC's own reading swallows a
+        cancellation, and then no status is sent.
 
         Args:
             enter: Runs before any message is read, and may refuse.
@@ -108,14 +91,6 @@ class Chain:
             serialiser = handler.response_serializer
             return grpc.stream_stream_rpc_method_handler(guarded, None, serialiser)
         return grpc.stream_unary_rpc_method_handler(guarded)
-
-    def refusal(self, error: GoverndError) -> Handler:
-        """A handler that refuses a call before its message is read."""
-
-        async def refuse(_requests: object, context: Context) -> None:
-            await self._abort(calls.current(), context, error)
-
-        return immediate(refuse)
 
     def _work(self, handler: Handler) -> Work:
         """Parses, calls the servicer, and serialises."""

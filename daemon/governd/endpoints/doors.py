@@ -5,24 +5,25 @@ the trust bundles, and is told when the bundles change.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from weakref import WeakSet
 
 from governd.application.call import Clock
 from governd.application.hold_identity import HeldIdentity
 from governd.application.occupant import Occupant
 from governd.config import MtlsListener
-from governd.endpoints.attested_interceptor import AttestedInterceptor
-from governd.endpoints.interceptor import CallInterceptor
+from governd.endpoints.csi.limits import KubeletLimits
 from governd.endpoints.limits import Admissions
 from governd.endpoints.listener import ChannelLimits, Listener, channel_options
 from governd.endpoints.methods import Methods
+from governd.endpoints.occupant_interceptor import Always, Behind, OccupantInterceptor
 from governd.endpoints.peer import Peers, WallClock
 from governd.endpoints.peer_interceptor import PeerInterceptor
 from governd.endpoints.places import AddressPlace, Place, SocketPlace
 from governd.endpoints.tls import ServerTls, SvidServing, connection_age_ms
 from governd.errors import ListenerError
-from governd.identity import OPERATOR, Caller
+from governd.identity import KUBELET, OPERATOR, Caller
 from governd.identity.svid import X509Svid
 from governd.identity.verification import Bundles, Verifier
 from governd.observability.metrics import Metrics
@@ -43,17 +44,17 @@ class Trust:
         """Trusts ``bundles`` until they are replaced."""
         self.serving = serving
         self.verifier = Verifier(bundles)
-        self._rechecks: list[Callable[[], None]] = []
+        self._told: WeakSet[PeerInterceptor] = WeakSet()
 
     def replace(self, bundles: Bundles) -> None:
         """Trusts ``bundles`` from now on, and ends the calls of those who are not verified."""
         self.verifier.replace(bundles)
-        for recheck in self._rechecks:
-            recheck()
+        for interceptor in self._told:
+            interceptor.recheck()
 
-    def on_change(self, recheck: Callable[[], None]) -> None:
-        """Has ``recheck`` called when the bundles have changed."""
-        self._rechecks.append(recheck)
+    def tell(self, interceptor: PeerInterceptor) -> None:
+        """Has it look again at its calls, as long as it lives, when the bundles have changed."""
+        self._told.add(interceptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +77,21 @@ class Doors:
 
     def of_operator(self, place: Place, methods: Methods) -> Listener:
         """The operator's listener."""
-        interceptor = CallInterceptor(
-            OPERATOR,
-            methods=methods,
-            admission=self.admissions.of(str(OPERATOR), self.clock()),
-            metrics=self.metrics,
-            clock=self.clock,
-        )
-        return self._plain(ADMIN, place, interceptor)
+        return self._plain(ADMIN, place, Always(OPERATOR), methods)
+
+    def of_kubelet(
+        self, name: str, place: Place, methods: Methods, limits: KubeletLimits
+    ) -> Listener:
+        """A listener that only kubelet gets to, with limits of its own.
+
+        Args:
+            name: The listener's.
+            place: Where it is to be.
+            methods: What is served.
+            limits: Of connections, messages and calls.
+        """
+        kubelets = replace(self, limits=limits, admissions=Admissions(limits))
+        return kubelets._plain(name, place, Always(KUBELET), methods)  # noqa: SLF001  our own
 
     def of_one(
         self, name: str, place: Place, caller: Caller, methods: Methods, held: HeldIdentity | None
@@ -97,30 +105,20 @@ class Doors:
             methods: What is served.
             held: The identities that governd holds for the caller; ``None`` for none.
         """
-        interceptor = CallInterceptor(
-            caller,
-            methods=methods,
-            admission=self.admissions.of(str(caller), self.clock()),
-            metrics=self.metrics,
-            clock=self.clock,
-            held=held,
-        )
-        return self._plain(name, place, interceptor)
+        return self._plain(name, place, Always(caller, held), methods)
 
     def of_workload(self, occupant: Occupant, place: Place, methods: Methods) -> Listener:
         """A listener whose caller is whoever the workload is at the moment."""
-        interceptor = AttestedInterceptor(
-            occupant,
+        return self._plain(occupant.held.workload.name, place, occupant, methods)
+
+    def _plain(self, name: str, place: Place, behind: Behind, methods: Methods) -> Listener:
+        interceptor = OccupantInterceptor(
+            behind,
             methods=methods,
             admissions=self.admissions,
             metrics=self.metrics,
             clock=self.clock,
         )
-        return self._plain(occupant.held.workload.name, place, interceptor)
-
-    def _plain(
-        self, name: str, place: Place, interceptor: CallInterceptor | AttestedInterceptor
-    ) -> Listener:
         options = channel_options(self.limits)
         return Listener(name, place, interceptor=interceptor, options=options)
 
@@ -146,7 +144,7 @@ class Doors:
         svid = trust.serving()
         age = connection_age_ms(svid.not_after - svid.not_before, entry.connection_age_seconds)
         interceptor = self._peer_interceptor(entry, methods, trust.verifier, domains)
-        trust.on_change(interceptor.recheck)
+        trust.tell(interceptor)
         return Listener(
             entry.name,
             _place(entry),

@@ -1,7 +1,7 @@
 """The gate of one listener: drain and admission, before a call's message is read.
 
-Whoever knows the caller, an interceptor (``interceptor.py``) or the handler that looked at
-the connection (``peer.py``), opens the gate with the caller's account:
+Whoever knows the caller, a listener's entry (``interceptor.py``), opens the gate with the
+caller's account:
 
 1. the trace context is taken from the metadata, and the ``Call`` put where servicers find it;
 2. a listener that drains, or is taken away, refuses;

@@ -5,6 +5,7 @@ stream's. On the wire both look the same. So a handler that has something to do 
 message is read is registered as a stream's.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, cast
 
@@ -16,6 +17,9 @@ from governd.errors import RequestError
 # gRPC's handlers are generic over messages that only the generated code knows.
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+_ENDED_SECONDS = 0.05
+"""gRPC says "no message" of one that is too large for it, too, and then ends the call."""
 
 
 def behaviour(handler: Handler) -> Callable[..., Any]:
@@ -40,6 +44,7 @@ async def only_message(context: Context) -> bytes:
     """
     message: object = await context.read()
     if not isinstance(message, bytes):  # gRPC's mark for the end of a stream
+        await asyncio.sleep(_ENDED_SECONDS)
         why = "expected one message, there is none"
         raise RequestError(why)
     return message

@@ -1,73 +1,53 @@
-"""Identity on a listener that has one caller, whoever reaches its socket.
+"""What gRPC asks for the handler of each call of one listener.
 
-The caller belongs to the listener (design: who is calling comes from the channel, never
-from the message), so there is one interceptor for each, and all of its work is done before
-the message is read. Where callers show certificates, ``peer_interceptor.py`` does it; where
-the one caller is who its workload is at the moment, ``attested_interceptor.py``.
+Who is calling comes from the channel, never from the message. That is found out, and the call
+admitted, at the beginning of the handler and before the message is read: gRPC's interceptors
+do not see the connection, and a call that is ended between its interceptor and its handler
+gets no status from gRPC.
 """
 
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeAlias
 
 import grpc
 import grpc.aio
 
-from governd.application.call import Clock
-from governd.application.hold_identity import HeldIdentity
 from governd.endpoints.gate import Account, Gate
-from governd.endpoints.handlers import Handler
-from governd.endpoints.limits import Admission
-from governd.endpoints.methods import Methods
-from governd.errors import GoverndError
-from governd.identity import Caller, Operator
-from governd.observability.metrics import Metrics
+from governd.endpoints.handlers import Context, Handler
+from governd.endpoints.methods import Method, Methods, begin_with
 
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 
-class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Admits one listener's calls, all of them of one caller.
+class Interceptor(grpc.aio.ServerInterceptor):
+    """Has each call begin with ``enter``, which says who calls.
 
     Attributes:
-        gate: Where they are admitted.
+        gate: Where calls are admitted.
     """
 
-    def __init__(
-        self,
-        caller: Caller | Operator,
-        *,
-        methods: Methods,
-        admission: Admission,
-        metrics: Metrics,
-        clock: Clock,
-        held: HeldIdentity | None = None,
-    ) -> None:
-        """Takes what is shared (methods, metrics, clock) and what is the caller's.
-
-        Args:
-            caller: Who calls here.
-            methods: What is served here.
-            admission: The caller's limits.
-            metrics: Count calls.
-            clock: Monotonic seconds.
-            held: The identities that governd holds for the caller; ``None`` for none.
-        """
-        self.gate = Gate(metrics, clock)
-        self._account = Account(caller, admission, held)
+    def __init__(self, methods: Methods, gate: Gate) -> None:
+        """Takes what is served, and the gate before it."""
+        self.gate = gate
         self._methods = methods
-
-    def accounts(self) -> Iterable[Account]:
-        """The one caller's."""
-        return (self._account,)
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Handler:
-        """Finds the handler of one call: its method's, or one that refuses."""
+        """Finds the handler of one call."""
         del continuation  # asks the server's own table, which is empty
-        method = self._methods.find(handler_call_details.method)
-        try:
-            self.gate.enter(self._account, method, handler_call_details.invocation_metadata)
-        except GoverndError as error:
-            return self._methods.chain.refusal(error)
-        return method.handler
+        begin_with(self.enter)
+        return self._methods.find(handler_call_details.method).handler
+
+    @abstractmethod
+    def accounts(self) -> Iterable[Account]:
+        """The callers, as far as they are known, and what came from each."""
+
+    @abstractmethod
+    def enter(self, method: Method, context: Context) -> None:
+        """Finds out who calls, and lets the call of the current task in.
+
+        Raises:
+            GoverndError: What refuses it.
+        """

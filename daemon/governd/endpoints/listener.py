@@ -11,6 +11,7 @@ Promises:
       to come back, others finish within the grace period.
 """
 
+import asyncio
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
@@ -18,10 +19,9 @@ from typing import Protocol
 import grpc
 import grpc.aio
 
-from governd.endpoints.attested_interceptor import AttestedInterceptor
+from governd.endpoints.chain import draining
 from governd.endpoints.gate import Account
-from governd.endpoints.interceptor import CallInterceptor
-from governd.endpoints.peer_interceptor import PeerInterceptor
+from governd.endpoints.interceptor import Interceptor
 from governd.endpoints.places import Bound, Listen, Place
 from governd.endpoints.tls import ServerTls
 from governd.errors import GoverndError
@@ -108,7 +108,7 @@ class Listener:
         name: str,
         place: Place,
         *,
-        interceptor: CallInterceptor | AttestedInterceptor | PeerInterceptor,
+        interceptor: Interceptor,
         options: Options,
         tls: ServerTls | None = None,
     ) -> None:
@@ -129,6 +129,7 @@ class Listener:
         self._options = options
         self._tls = tls
         self._server: grpc.aio.Server | None = None
+        self._starting: asyncio.Future[None] | None = None
         self._bound: Bound | None = None
 
     @property
@@ -149,13 +150,16 @@ class Listener:
 
         Raises:
             ListenerError: The place cannot be had safely.
+            DrainingError: It was withdrawn before it answered.
         """
         server = grpc.aio.server(interceptors=[self._interceptor], options=self._options)
-        self._bound = self.place.bind(self._listen_on(server))
+        self._bound = bound = self.place.bind(self._listen_on(server))
         self._server = server
+        # gRPC trips over a start that is cancelled, and over a stop before it has started.
+        self._starting = asyncio.ensure_future(server.start())
         try:
-            await server.start()
-            self._bound.publish()
+            await asyncio.shield(self._starting)
+            self._publish(bound)
         except BaseException:
             await self.stop()
             raise
@@ -189,13 +193,19 @@ class Listener:
         """Stops at once, but for answers that are on their way."""
         self._withdraw()
         server, self._server = self._server, None
-        if server is not None:
+        if server is not None and self._starting is not None:
+            await asyncio.wait([self._starting])
             await server.stop(_FLUSH_SECONDS)
 
     def _listen_on(self, server: grpc.aio.Server) -> Listen:
         if self._tls is None:
             return server.add_insecure_port
         return functools.partial(server.add_secure_port, server_credentials=self._tls.credentials())
+
+    def _publish(self, bound: Bound) -> None:
+        if self._bound is not bound:  # it was withdrawn meanwhile
+            raise draining()
+        bound.publish()
 
     def _withdraw(self) -> None:
         # While the server lives the socket's inode cannot be another's.

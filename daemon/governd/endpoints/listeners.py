@@ -43,7 +43,7 @@ class Listeners:
             ListenerError: Its place cannot be had, or another one has its name.
             DrainingError: The daemon drains or stops.
         """
-        self._check_free(listener.name)
+        self.check_free(listener.name)
         self._open[listener.name] = listener
         try:
             await listener.start()
@@ -90,7 +90,13 @@ class Listeners:
         await asyncio.gather(*(listener.stop() for listener in self))
         self._open.clear()
 
-    def _check_free(self, name: str) -> None:
+    def check_free(self, name: str) -> None:
+        """Whether a listener of that name could open now.
+
+        Raises:
+            ListenerError: Another one has the name.
+            DrainingError: The daemon drains or stops.
+        """
         if self._closing:
             raise draining()
         if name in self._open:

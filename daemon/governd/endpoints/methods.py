@@ -1,11 +1,13 @@
 """The methods that listeners serve, in one table that all of them share.
 
 Servicers are registered here, not on each server: 250 listeners hold one table, and each
-call finds its wrapped handler with one look-up.
+call finds its wrapped handler with one look-up. A handler begins with the entry of the
+listener that the call came through, which says so in a context variable.
 """
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +41,8 @@ class Method:
 Entry = Callable[[Method, Context], None]
 """Finds out who calls a method, and admits the call; raises what refuses it."""
 
+_entry: ContextVar[Entry] = ContextVar("governd_entry")
+
 
 class Methods:
     """Methods by full name, e.g. ``/governd.v1.PolicyService/Evaluate``.
@@ -46,29 +50,15 @@ class Methods:
     To generated ``add_*Servicer_to_server`` functions it looks like a server.
     """
 
-    def __init__(
-        self, register: Sequence[Register], chain: Chain, entry: Entry | None = None
-    ) -> None:
-        """Lets each of ``register`` add its service, wrapped in ``chain``.
-
-        Args:
-            register: Add services.
-            chain: Stands around every servicer.
-            entry: Runs first in every handler, where nobody has admitted the call before.
-        """
-        self.chain = chain
-        self._register = register
-        self._entry = entry
+    def __init__(self, register: Sequence[Register], chain: Chain) -> None:
+        """Lets each of ``register`` add its service, wrapped in ``chain``."""
+        self._chain = chain
         self._methods: dict[str, Method] = {}
         self._unknown = Method(
             OTHER, stream=False, handler=self._wrap(OTHER, immediate(_unimplemented))
         )
         for add in register:
             add(self)
-
-    def behind(self, entry: Entry) -> "Methods":
-        """The same methods, each of which begins with ``entry``."""
-        return Methods(self._register, self.chain, entry)
 
     def find(self, name: str) -> Method:
         """The method of that name, or one that answers UNIMPLEMENTED."""
@@ -86,12 +76,15 @@ class Methods:
                 self._methods[full] = Method(full, stream, self._wrap(full, handler))
 
     def _wrap(self, name: str, handler: Handler) -> Handler:
-        entry = self._entry
-        if entry is None:
-            return self.chain.wrap(name, handler)
-        return self.chain.wrap_behind(
-            lambda context: entry(self.find(name), context), name, handler
-        )
+        def enter(context: Context) -> None:
+            _entry.get()(self.find(name), context)
+
+        return self._chain.wrap(enter, name, handler)
+
+
+def begin_with(entry: Entry) -> None:
+    """Has the handler that runs next in this task begin with ``entry``."""
+    _entry.set(entry)
 
 
 def _is_overridden(handler: Handler) -> bool:

@@ -1,29 +1,22 @@
 """Identity, drain and admission on a listener whose callers show certificates.
 
-gRPC's interceptors do not see the connection; a handler's context does. So here every
-handler begins with what ``interceptor.py`` does elsewhere, in the same order and before the
-message is read.
-
 A call that is open when its caller's certificate expires, or when the trust bundle no longer
 verifies it, is ended with ``CALLER_UNVERIFIED``.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeAlias
+from collections.abc import Iterable
 
 import grpc
-import grpc.aio
 
 from governd.application.call import Clock
 from governd.endpoints.gate import Account, Gate, Open
-from governd.endpoints.handlers import Context, Handler
+from governd.endpoints.handlers import Context
+from governd.endpoints.interceptor import Interceptor
 from governd.endpoints.methods import Method, Methods
 from governd.endpoints.peer import Claim, Peers, presented_on
 from governd.errors import PeerError
 from governd.observability.metrics import Metrics
-
-Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 _LOOK_AGAIN_SECONDS = 1.0
 """At the latest: somebody may set the wall clock."""
@@ -31,12 +24,8 @@ _PAST_SECONDS = 0.001
 """A certificate still counts at the very moment of its end."""
 
 
-class PeerInterceptor(grpc.aio.ServerInterceptor):
-    """Admits one listener's calls, each by the certificate of its connection.
-
-    Attributes:
-        gate: Where they are admitted.
-    """
+class PeerInterceptor(Interceptor):
+    """Admits one listener's calls, each by the certificate of its connection."""
 
     def __init__(self, peers: Peers, *, methods: Methods, metrics: Metrics, clock: Clock) -> None:
         """Takes who may call and what is served.
@@ -47,21 +36,23 @@ class PeerInterceptor(grpc.aio.ServerInterceptor):
             metrics: Count calls.
             clock: Monotonic seconds.
         """
-        self.gate = Gate(metrics, clock)
+        super().__init__(methods, Gate(metrics, clock))
         self._peers = peers
-        self._methods = methods.behind(self._enter)
         self._timer: asyncio.TimerHandle | None = None
 
     def accounts(self) -> Iterable[Account]:
         """Those who have called."""
         return self._peers.accounts()
 
-    async def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler:
-        """Finds the handler of one call, which begins with ``_enter``."""
-        del continuation  # asks the server's own table, which is empty
-        return self._methods.find(handler_call_details.method).handler
+    def enter(self, method: Method, context: Context) -> None:
+        """Lets a call in, if its certificate says who calls, and that one may."""
+        try:
+            account, claim = self._peers.identify(presented_on(context))
+        except PeerError:
+            self.gate.turned_away(method, grpc.StatusCode.UNAUTHENTICATED)
+            raise
+        self.gate.enter(account, method, context.invocation_metadata() or (), claim)
+        self._watch(self._peers.seconds_left(claim))
 
     def recheck(self) -> None:
         """Ends the calls of those who are not verified any more.
@@ -73,15 +64,6 @@ class PeerInterceptor(grpc.aio.ServerInterceptor):
             self._timer.cancel()
             self._timer = None
         self.gate.end_early(self._sentence)
-
-    def _enter(self, method: Method, context: Context) -> None:
-        try:
-            account, claim = self._peers.identify(presented_on(context))
-        except PeerError:
-            self.gate.turned_away(method, grpc.StatusCode.UNAUTHENTICATED)
-            raise
-        self.gate.enter(account, method, context.invocation_metadata() or (), claim)
-        self._watch(self._peers.seconds_left(claim))
 
     def _sentence(self, entry: Open) -> PeerError | None:
         claim = entry.claim

@@ -46,13 +46,21 @@ def answers(name: str, directory: int) -> bool:
 def unlink_if(name: str, directory: int, identity: tuple[int, int]) -> bool:
     """Removes what stands at a name, if it is the file of that device and inode."""
     try:
-        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        if (found.st_dev, found.st_ino) != identity:
+        if not is_at(name, directory, identity):
             return False
         os.unlink(name, dir_fd=directory)
     except FileNotFoundError:
         return False
     return True
+
+
+def is_at(name: str, directory: int, identity: tuple[int, int]) -> bool:
+    """Whether the file of that device and inode stands at a name."""
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (found.st_dev, found.st_ino) == identity
 
 
 def sweep(directory: int) -> None:

@@ -37,6 +37,9 @@ _UMASK = 0o177
 Listen = Callable[[str], object]
 """Binds and listens at a gRPC address, e.g. ``grpc.aio.Server.add_insecure_port``."""
 
+OpenDirectory = Callable[[Path], int]
+"""Opens the directory of a socket's path, to be closed by whoever asked."""
+
 
 class ListenerSocket:
     """One bound socket: at a temporary name first, then at its path, then gone.
@@ -46,10 +49,16 @@ class ListenerSocket:
     """
 
     def __init__(
-        self, path: Path, temporary: str, directory: int, identity: tuple[int, int]
+        self,
+        path: Path,
+        temporary: str,
+        directory: int,
+        identity: tuple[int, int],
+        open_directory: OpenDirectory,
     ) -> None:
         """Use ``bind``."""
         self.path = path
+        self._open_directory = open_directory
         self._temporary = temporary
         self._directory: int | None = directory
         self._identity = identity
@@ -86,37 +95,77 @@ class ListenerSocket:
             with _closing(directory):
                 return socket_names.unlink_if(self._temporary, directory, self._identity)
         try:
-            directory = _open_directory(self.path)
+            directory = self._open_directory(self.path)
         except ListenerError:
             return False
         with _closing(directory):
             return socket_names.unlink_if(self.path.name, directory, self._identity)
 
+    def is_there(self) -> bool:
+        """Whether what stands at the path is this socket."""
+        try:
+            directory = self._open_directory(self.path)
+        except ListenerError:
+            return False
+        with _closing(directory):
+            return socket_names.is_at(self.path.name, directory, self._identity)
 
-def bind(path: Path, mode: int, listen: Listen) -> ListenerSocket:
+
+def open_directory(path: Path) -> int:
+    """The directory of an absolute path; those above it are whatever they are.
+
+    Raises:
+        ListenerError: It is a symbolic link or no directory, or cannot be opened.
+    """
+    if not path.is_absolute():
+        _refuse(path, "must be an absolute path")
+    try:
+        return os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except NotADirectoryError:
+        _refuse(path, "its directory is a symbolic link or not a directory")
+    except OSError as error:
+        _refuse(path, f"cannot open its directory: {error.strerror}")
+
+
+def check(path: Path) -> None:
+    """Looks whether a socket could be put at an absolute path now.
+
+    Raises:
+        ListenerError: The directory or what stands at the path is not as it must be.
+    """
+    with _closing(open_directory(path)) as directory:
+        _check_directory(path, directory)
+        _check_path(path, directory)
+
+
+def bind(
+    path: Path, mode: int, listen: Listen, open_directory: OpenDirectory = open_directory
+) -> ListenerSocket:
     """Binds a socket beside ``path``, ready to be published there.
 
     Args:
         path: Absolute path.
         mode: Permission bits, set before anyone can know the socket's name.
         listen: Binds it.
+        open_directory: Opens its directory, now and whenever it is looked for there.
 
     Raises:
         ListenerError: The directory or what stands at the path is not as it must be, or
             the system refused.
     """
-    directory = _open_directory(path)
+    directory = open_directory(path)
     try:
         _check_directory(path, directory)
         _check_path(path, directory)
         socket_names.sweep(directory)
-        return _bind(path, mode, listen, directory)
+        temporary, identity = _bind(path, mode, listen, directory)
     except BaseException:
         os.close(directory)
         raise
+    return ListenerSocket(path, temporary, directory, identity, open_directory)
 
 
-def _bind(path: Path, mode: int, listen: Listen, directory: int) -> ListenerSocket:
+def _bind(path: Path, mode: int, listen: Listen, directory: int) -> tuple[str, tuple[int, int]]:
     temporary = socket_names.temporary()
     try:
         with _umask(_UMASK):
@@ -126,18 +175,7 @@ def _bind(path: Path, mode: int, listen: Listen, directory: int) -> ListenerSock
     except (OSError, RuntimeError) as error:
         message = f"{path}: cannot bind: {error}"
         raise ListenerError(message) from error
-    return ListenerSocket(path, temporary, directory, (found.st_dev, found.st_ino))
-
-
-def _open_directory(path: Path) -> int:
-    if not path.is_absolute():
-        _refuse(path, "must be an absolute path")
-    try:
-        return os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except NotADirectoryError:
-        _refuse(path, "its directory is a symbolic link or not a directory")
-    except OSError as error:
-        _refuse(path, f"cannot open its directory: {error.strerror}")
+    return temporary, (found.st_dev, found.st_ino)
 
 
 def _check_directory(path: Path, directory: int) -> None:
@@ -171,9 +209,9 @@ def _refuse(path: Path, why: str) -> NoReturn:
 
 
 @contextmanager
-def _closing(descriptor: int) -> Iterator[None]:
+def _closing(descriptor: int) -> Iterator[int]:
     try:
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -49,6 +49,7 @@ CODES: Mapping[str, grpc.StatusCode] = {
     "APPROVAL_REFUSED": grpc.StatusCode.FAILED_PRECONDITION,
     "IDENTITY_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "IDENTITY_NOT_ISSUED": grpc.StatusCode.PERMISSION_DENIED,
+    "VOLUME_REFUSED": grpc.StatusCode.FAILED_PRECONDITION,
     INTERNAL: grpc.StatusCode.INTERNAL,
 }
 

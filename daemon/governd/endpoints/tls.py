@@ -19,6 +19,7 @@ from typing import Protocol
 
 import grpc
 
+from governd.errors import IdentityError
 from governd.identity.secret import Secret
 from governd.identity.svid import X509Svid
 from governd.identity.verification import Verifier
@@ -50,7 +51,11 @@ class ServingIdentity(Protocol):
     """Gives what to serve with."""
 
     def material(self) -> ServingMaterial:
-        """What is in force now. Called from gRPC's threads, and may not wait."""
+        """What is in force now. Called from gRPC's threads, and may not wait.
+
+        Raises:
+            IdentityError: There is nothing.
+        """
 
 
 class SvidServing:
@@ -93,7 +98,11 @@ class ServerTls:
         self._generation: Hashable = None
 
     def credentials(self) -> grpc.ServerCredentials:
-        """For one port: gRPC keeps in them which certificate it has."""
+        """For one port: gRPC keeps in them which certificate it has.
+
+        Raises:
+            IdentityError: There is nothing to serve with.
+        """
         first = self._identity.material()
         self._generation = first.generation
         return grpc.dynamic_ssl_server_credentials(
@@ -103,8 +112,15 @@ class ServerTls:
         )
 
     def _changed(self) -> grpc.ServerCertificateConfiguration | None:
-        """The certificate for the handshake that begins, if it is another than before."""
-        material = self._identity.material()
+        """The certificate for the handshake that begins, if it is another than before.
+
+        Where there is none any more gRPC could only be told to go on with the last: whoever
+        opened the listener closes it (``peer_doors.py``).
+        """
+        try:
+            material = self._identity.material()
+        except IdentityError:
+            return None
         if material.generation == self._generation:
             return None
         self._generation = material.generation

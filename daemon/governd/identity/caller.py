@@ -1,8 +1,8 @@
 """Who is calling, as the channel says.
 
-A caller belongs to a listener. No message can name or change it. There are three kinds, and
+A caller belongs to a listener. No message can name or change it. There are four kinds, and
 none can be taken for another: a ``Caller`` that is known, a ``Newcomer`` that is not known
-yet, and the ``OPERATOR``.
+yet, the ``OPERATOR``, and ``KUBELET``.
 """
 
 import enum
@@ -77,5 +77,18 @@ class Operator(enum.Enum):
 
 OPERATOR = Operator.OPERATOR
 
-Who: TypeAlias = Caller | Newcomer | Operator
+
+class Kubelet(enum.Enum):
+    """Whoever reaches the sockets of the CSI plugin."""
+
+    KUBELET = "kubelet"
+
+    def __str__(self) -> str:
+        """How logs and limits name it."""
+        return self.value
+
+
+KUBELET = Kubelet.KUBELET
+
+Who: TypeAlias = Caller | Newcomer | Operator | Kubelet
 """Whoever can be at the other end of a channel."""

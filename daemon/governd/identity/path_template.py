@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from governd.errors import RequestError
+from governd.identity.own import OWN, is_own
 from governd.identity.spiffe_id import SpiffeId, is_segment
 
-OWN = "governd"
-"""The first segment of the paths that are governd's own."""
 MAX_SEGMENTS = 16
 MAX_BYTES = 1024
 _FIELD = re.compile(r"\{([a-z][a-z0-9_]{0,62})\}", re.ASCII)
@@ -79,11 +78,12 @@ class PathTemplate:
         if any(field not in facts for field in self.fields):
             return None
         path = "/".join(_segment_of(segment, facts) for segment in self.text.split("/"))
-        if path.split("/")[1] == OWN:
+        spiffe_id = SpiffeId.parse(f"spiffe://{trust_domain}{path}", field="facts")
+        if is_own(spiffe_id):
             field = f"facts.{self.fields[0]}"
             message = f"{field}: expected none that makes an ID of governd's own"
             raise RequestError(message, field=field)
-        return SpiffeId.parse(f"spiffe://{trust_domain}{path}", field="facts")
+        return spiffe_id
 
 
 def _segment_of(segment: str, facts: Mapping[str, str]) -> str:

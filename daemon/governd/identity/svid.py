@@ -42,8 +42,12 @@ class Selector:
             RequestError: The text is no selector.
         """
         kind, _, value = text.partition(":")
-        if not kind or not value or len(text.encode("utf-8", "replace")) > MAX_SELECTOR_BYTES:
-            message = f'{field}: expected "type:value" of at most {MAX_SELECTOR_BYTES} bytes'
+        fits = len(text.encode("utf-8", "replace")) <= MAX_SELECTOR_BYTES
+        if not kind or not value or not fits or not text.isprintable():
+            message = (
+                f'{field}: expected "type:value" of at most {MAX_SELECTOR_BYTES} bytes, '
+                "without control characters"
+            )
             raise RequestError(message, field=field)
         return cls(kind, value)
 
@@ -61,12 +65,14 @@ class Workload:
         selectors: What is known of it; which entries match decides who it is.
         spiffe_id: The one ID that it may have, where the configuration fixes it.
         facts: What else its attestation told.
+        own: Whether it is governd itself, so that governd's own IDs are for it.
     """
 
     name: str
     selectors: tuple[Selector, ...] = ()
     spiffe_id: SpiffeId | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)

@@ -1,18 +1,18 @@
 """``docs/metrics.md``: ``python -m governd.observability.page``.
 
-Made from ``names``, ``identity_names`` and ``log_keys``.
+Made from ``names``, ``identity_names``, ``csi_names`` and ``log_keys``.
 """
 
 import sys
 
-from governd.observability import identity_names
+from governd.observability import csi_names, identity_names
 from governd.observability.log_keys import Key
 from governd.observability.names import METRICS, Metric
 
 
 def document() -> str:
     """``docs/metrics.md``."""
-    rows = map(_metric_row, (*METRICS, *identity_names.METRICS))
+    rows = map(_metric_row, (*METRICS, *identity_names.METRICS, *csi_names.METRICS))
     return "\n".join((*_HEAD, *rows, *_LOG_HEAD, *_log_rows())) + "\n"
 
 

@@ -37,6 +37,7 @@ class AdminIdentities:
 def _status(one: WorkloadIdentity) -> admin_service_pb2.IdentityStatus:
     return admin_service_pb2.IdentityStatus(
         workload=one.workload.name,
+        spiffe_id=str(one.spiffe_id or ""),
         phase=convert.PHASES[one.state.phase],
         reason=one.state.reason,
         attestation=convert.ATTESTATIONS[one.attestation],

@@ -9,6 +9,7 @@ from governd._proto.governd.v1 import identity_service_pb2, identity_service_pb2
 from governd.application import call
 from governd.application.call import Call
 from governd.application.keep_identities import IdentityState, Phase
+from governd.application.occupant import standing
 from governd.errors import NoIdentityError
 from governd.identity import Attestation, Caller, Newcomer, SpiffeId
 from governd.services import convert
@@ -16,7 +17,6 @@ from governd.services.context import Context
 
 _BY_CHANNEL = IdentityState(Phase.READY, "")
 """Of a caller for whom governd holds nothing: the channel alone proves who it is."""
-_BY_TEMPLATE = "the path template says who you are, there is no SVID: {}"
 
 
 class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
@@ -68,12 +68,9 @@ class IdentityServicer(identity_service_pb2_grpc.IdentityServiceServicer):
 
 
 def _standing(this: Call, state: IdentityState) -> IdentityState:
-    """The state, but that who is known by the template alone waits for nothing."""
     caller = this.caller
     by_template = isinstance(caller, Caller) and caller.attestation is Attestation.TEMPLATE
-    if state.phase is Phase.WAITING and by_template:
-        return IdentityState(Phase.READY, _BY_TEMPLATE.format(state.reason))
-    return state
+    return standing(state, by_template=by_template)
 
 
 def _response(state: IdentityState) -> identity_service_pb2.WaitReadyResponse:
@@ -83,4 +80,4 @@ def _response(state: IdentityState) -> identity_service_pb2.WaitReadyResponse:
 
 
 def _not_after(state: IdentityState) -> Timestamp | None:
-    return convert.timestamp(state.svids[0].not_after) if state.svids else None
+    return convert.timestamp(state.svids[0].not_after) if state.spiffe_id else None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from tests.integration.endpoints.csi_node import CsiNode, Governd
 from tests.integration.endpoints.doors import Door, Echo, Limits, OpenDoor, build_door
 from tests.integration.endpoints.peers import OpenPeerDoor, PeerDoor, build_peer_door, who
 
@@ -58,3 +59,18 @@ async def open_peer_door(directory: Path) -> AsyncIterator[OpenPeerDoor]:
     yield open_one
     for door in opened:
         await door.listener.stop()
+
+
+@pytest.fixture
+async def node(directory: Path) -> AsyncIterator[CsiNode]:
+    """A node for the CSI plugin; every governd on it is stopped afterwards."""
+    node = CsiNode(directory)
+    yield node
+    for governd in node.governds:
+        await governd.stop()
+
+
+@pytest.fixture
+async def governd(node: CsiNode) -> Governd:
+    """A governd on that node."""
+    return await node.start()

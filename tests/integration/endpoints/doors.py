@@ -18,16 +18,17 @@ from prometheus_client import CollectorRegistry
 from governd.endpoints.chain import Chain
 from governd.endpoints.gate import Use
 from governd.endpoints.health import Health, reflection_of
-from governd.endpoints.interceptor import CallInterceptor
-from governd.endpoints.limits import Admission
+from governd.endpoints.limits import Admission, Admissions
 from governd.endpoints.listener import Listener, channel_options
 from governd.endpoints.methods import Methods
+from governd.endpoints.occupant_interceptor import Always, OccupantInterceptor
 from governd.endpoints.places import SocketPlace
 from governd.identity import Attestation, Caller, SpiffeId
 from governd.observability.metrics import Metrics
 
 WRITER = Caller(SpiffeId.parse("spiffe://example.org/agent/writer"), Attestation.STATIC)
 UNARY = "/test.Echo/Unary"
+WATCH = "/test.Echo/Watch"
 STREAM = "/test.Echo/Stream"
 
 
@@ -52,7 +53,7 @@ async def echo(text: str) -> str:
 
 @dataclass
 class Echo:
-    """A service of one unary and one bidirectional method."""
+    """A service of one unary method, one with a stream of answers, and one of both."""
 
     answer: Callable[[str], Awaitable[str]] = echo
     begun: int = 0
@@ -62,6 +63,9 @@ class Echo:
         self.begun += 1
         self.first_begun.set()
         return StringValue(value=await self.answer(request.value))
+
+    async def watch(self, request: StringValue, context: object) -> AsyncIterator[StringValue]:
+        yield await self.unary(request, context)
 
     async def stream(
         self, requests: AsyncIterator[StringValue], context: object
@@ -76,6 +80,7 @@ class Echo:
             "test.Echo",
             {
                 "Unary": grpc.unary_unary_rpc_method_handler(self.unary, *codec),
+                "Watch": grpc.unary_stream_rpc_method_handler(self.watch, *codec),
                 "Stream": grpc.stream_stream_rpc_method_handler(self.stream, *codec),
             },
         )
@@ -123,11 +128,12 @@ async def build_door(path: Path, limits: Limits, servicer: Echo, mode: int = 0o6
         message_bytes=limits.message_bytes, metrics=metrics, log=structlog.get_logger("test")
     )
     methods = Methods([servicer.register, health.register, reflection_of(["test.Echo"])], chain)
-    admission = Admission(limits, time.monotonic())
-    interceptor = CallInterceptor(
-        WRITER,
+    admissions = Admissions(limits)
+    admission = admissions.of(str(WRITER), time.monotonic())
+    interceptor = OccupantInterceptor(
+        Always(WRITER),
         methods=methods,
-        admission=admission,
+        admissions=admissions,
         metrics=metrics,
         clock=time.monotonic,
     )

@@ -91,6 +91,14 @@ async def test_while_the_source_is_away_it_is_told_since_when_and_what_is_held(
     assert "(since 2026-01-01 12:02:05 UTC)" in watched.health.component().detail
 
 
+async def test_a_source_that_was_never_there_is_told_of_once(watched: Watched) -> None:
+    watched.source.breaks(AWAY)
+    await settle()
+    detail = watched.health.component().detail
+    assert detail.count(str(AWAY)) == 1
+    assert "UTC); nothing to serve with; nothing to sign with; fake: 0" in detail
+
+
 async def test_without_something_to_sign_with_governd_is_not_ready(watched: Watched) -> None:
     await watched.register()
     watched.source.unregister("/governd/signer/n")

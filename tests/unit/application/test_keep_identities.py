@@ -129,7 +129,7 @@ async def test_a_new_certificate_takes_the_place_of_the_old_one(kept: Kept) -> N
 async def test_what_the_source_no_longer_says_is_gone_at_once(kept: Kept) -> None:
     kept.source.register("/more", "k8s:sa:web")
     held = await kept.open()
-    assert ids(held.state) == ["/web", "/more"]
+    assert ids(held.state) == ["/more", "/web"]
     kept.source.unregister("/web")
     await settle()
     assert (held.state.phase, ids(held.state)) == (Phase.READY, ["/more"])
@@ -141,6 +141,92 @@ async def test_what_the_source_no_longer_says_is_gone_at_once(kept: Kept) -> Non
 
 
 @pytest.mark.req("sa-6", part=True)
+async def test_the_id_that_names_a_workload_stays_whatever_else_is_issued(kept: Kept) -> None:
+    held = await kept.open()
+    for path in ("/zoo", "/api"):
+        kept.source.register(path, "k8s:sa:web")
+        await settle()
+    assert ids(held.state) == ["/web", "/api", "/zoo"]
+    other = await kept.open()
+    assert ids(other.state) == ["/api", "/web", "/zoo"], "the smallest names one that is new"
+    kept.source.unregister("/web")
+    await settle()
+    assert ids(held.state) == ["/api", "/zoo"], "revoked, so the smallest that is left"
+
+
+@pytest.mark.req("sa-5", part=True)
+async def test_attack_the_end_of_an_identity_makes_nobody_the_next_one(kept: Kept) -> None:
+    held = await kept.open()
+    kept.source.register("/api", "k8s:sa:web", lifetime=timedelta(minutes=2))
+    await settle()
+    await kept.breaks(AWAY)
+    kept.time.wall += 60
+    state = held.state
+    assert (state.phase, state.spiffe_id, ids(state)) == (Phase.WAITING, None, ["/api"])
+    assert str(state.problem) == f"the identity has expired and was not renewed; {AWAY}"
+    assert isinstance(state.problem, SourceAwayError)
+    await kept.time.advance(5)
+    assert (held.state.spiffe_id, ids(held.state)) == (None, ["/api"]), "still away"
+    with pytest.raises(SourceAwayError):
+        await held.jwt_svids(["bank"])
+    kept.source.register("/web", "k8s:ns:shop")
+    await kept.breaks(None)
+    await kept.time.advance(30)
+    assert (held.state.phase, ids(held.state)) == (Phase.READY, ["/web", "/api"])
+
+
+async def test_the_next_id_takes_over_where_the_source_says_so(kept: Kept) -> None:
+    held = await kept.open()
+    kept.source.register("/api", "k8s:sa:web", lifetime=timedelta(minutes=2))
+    await settle()
+    await kept.breaks(AWAY)
+    kept.time.wall += 60
+    assert held.state.spiffe_id is None
+    kept.source.unregister("/web")
+    await kept.breaks(None)
+    await kept.time.advance(30)
+    assert (held.state.phase, ids(held.state)) == (Phase.READY, ["/api"])
+
+
+async def test_nothing_is_left_where_the_next_id_has_ended_too(kept: Kept) -> None:
+    held = await kept.open()
+    kept.source.register("/api", "k8s:sa:web", lifetime=timedelta(minutes=2))
+    await settle()
+    await kept.breaks(AWAY)
+    kept.time.wall += 60
+    assert ids(held.state) == ["/api"]
+    kept.time.wall += 60
+    assert (held.state.phase, ids(held.state)) == (Phase.WAITING, [])
+
+
+@pytest.mark.req("sa-3", part=True)
+@pytest.mark.parametrize("path", ["/governd", "/governd/signer/node-1"])
+async def test_attack_a_workload_whose_entry_issues_governds_own_identity_gets_nothing(
+    kept: Kept, path: str
+) -> None:
+    held = await kept.open()
+    kept.source.register(path, "k8s:sa:web")
+    await settle()
+    assert (held.state.phase, held.state.svids) == (Phase.WAITING, ())
+    assert isinstance(held.state.problem, InvalidIdentityError)
+    assert f"spiffe://example.org{path} is governd's own" in held.state.reason
+    assert any("failed pod: spiffe://example.org/governd" in one for one in kept.told), "loudly"
+    with pytest.raises(InvalidIdentityError):
+        await held.jwt_svids(["bank"])
+    kept.source.unregister(path)
+    await kept.time.advance(30)
+    assert ids(held.state) == ["/web"]
+
+
+async def test_attack_a_fixed_id_of_governds_own_is_issued_to_governd_alone(kept: Kept) -> None:
+    spiffe_id = SpiffeId("example.org", "/governd/server/node-1")
+    kept.source.register(spiffe_id.path, "k8s:sa:web")
+    held = await kept.open(Workload("static", POD.selectors, spiffe_id))
+    assert isinstance(held.state.problem, InvalidIdentityError)
+    own = await kept.open(Workload("own", POD.selectors, spiffe_id, own=True))
+    assert own.state.spiffe_id == spiffe_id
+
+
 async def test_while_the_source_is_away_an_identity_is_held_to_its_end(kept: Kept) -> None:
     held = await kept.open()
     await kept.breaks(AWAY)

@@ -1,6 +1,7 @@
 """Who is behind a door: whoever is issued, or nobody; by the template in one case only."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -60,15 +61,37 @@ async def test_nobody_is_known_until_an_identity_is_there(identities: FakeIdenti
     assert who(occupant) == by_spire("/web")
 
 
-async def test_of_several_identities_the_first_is_who_it_is(identities: FakeIdentities) -> None:
+async def test_of_several_identities_it_stays_the_one_that_it_is(
+    identities: FakeIdentities,
+) -> None:
     occupant = Occupant(identities.keeper.open(POD), PLAIN)
-    for path in ("/web", "/api"):
+    for path in ("/web", "/zoo"):
         identities.source.register(path, SELECTOR)
     await settle()
-    assert who(occupant) == by_spire("/web")
+    before = occupant.who
+    assert before == by_spire("/web"), "the smallest at first"
+    identities.source.register("/api", SELECTOR)
+    await settle()
+    assert occupant.who is before
     identities.source.unregister("/web")
     await settle()
+    assert who(occupant) == by_spire("/api"), "revoked: the smallest that is left"
+
+
+async def test_attack_who_has_an_id_that_expires_does_not_become_another_one(
+    identities: FakeIdentities,
+) -> None:
+    """With the source away nobody has said that the workload is anybody else."""
+    occupant = Occupant(identities.keeper.open(POD), NAMING)
+    identities.source.register("/api", SELECTOR)
+    identities.source.register("/web", SELECTOR, lifetime=timedelta(minutes=2))
+    await settle()
+    identities.source.breaks(SourceAwayError("away"))
+    await settle()
     assert who(occupant) == by_spire("/api")
+    identities.time.wall += 60
+    assert who(occupant) == NEWCOMER
+    assert isinstance(occupant.held.state.problem, SourceAwayError)
 
 
 async def test_after_a_rotation_it_is_the_very_same(identities: FakeIdentities) -> None:

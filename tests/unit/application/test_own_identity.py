@@ -85,7 +85,7 @@ async def test_each_has_its_own_id_and_key(governd: Governd, own: OwnIdentities)
 @pytest.mark.req("r-2", part=True)
 async def test_the_key_that_signs_is_given_to_nobody(own: OwnIdentities) -> None:
     public = {name for name in dir(own.signing) if not name.startswith("_")}
-    assert public == {"current", "ready", "spiffe_id", "start"}
+    assert public == {"current", "on_change", "ready", "spiffe_id", "start"}
 
 
 async def test_the_signing_identity_is_never_the_serving_one_though_one_entry_fits_both(

@@ -15,7 +15,16 @@ from governd.cli.identity import identity
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Status = admin_service_pb2.IdentityStatus
 KEYS = {
-    *("workload", "phase", "reason", "attestation", "source", "svids", "federates_with"),
+    *(
+        "workload",
+        "spiffe_id",
+        "phase",
+        "reason",
+        "attestation",
+        "source",
+        "svids",
+        "federates_with",
+    ),
     *("selectors", "facts"),
 }
 
@@ -24,6 +33,7 @@ def ready(name: str = "web", *, age: timedelta = timedelta(minutes=10)) -> Statu
     """An identity of an hour."""
     one = Status(
         workload=name,
+        spiffe_id=f"spiffe://example.org/{name}",
         phase=identity_service_pb2.PHASE_READY,
         attestation=identity_service_pb2.ATTESTATION_SPIRE,
         source="spire",
@@ -44,6 +54,17 @@ def waiting(name: str = "late") -> Status:
         phase=identity_service_pb2.PHASE_WAITING,
         reason="no registration entry matches",
         attestation=identity_service_pb2.ATTESTATION_SPIRE,
+        source="spire",
+    )
+
+
+def by_template() -> Status:
+    return Status(
+        workload="late",
+        spiffe_id="spiffe://example.org/ns/shop",
+        phase=identity_service_pb2.PHASE_READY,
+        reason="the path template says who it is, there is no SVID",
+        attestation=identity_service_pb2.ATTESTATION_TEMPLATE,
         source="spire",
     )
 
@@ -87,6 +108,27 @@ def test_a_time_is_told_from_now() -> None:
     svid = ready(age=timedelta(minutes=31)).svids[0]
     assert identity_text.left(svid.next_rotation, NOW) == "1 min 0 s ago"
     assert identity_text.left(svid.not_after, NOW) == "in 29 min 0 s"
+
+
+def test_of_several_ids_the_first_is_who_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    one = ready()
+    one.svids.add(spiffe_id="spiffe://example.org/api").CopyFrom(one.svids[0])
+    one.svids.add(spiffe_id="spiffe://example.org/more")
+    said = listed(capsys, one)
+    assert said.count("spiffe://example.org/web") == 1
+    assert said.index("example.org/web") < said.index("example.org/more")
+    assert "spiffe id" in shown(capsys, *identity_show.words(one, NOW))
+
+
+def test_who_the_template_names_is_no_workload_that_waits(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    one = by_template()
+    said = listed(capsys, one)
+    assert "spiffe://example.org/ns/shop" in said
+    assert "0 held for 1 workload, 0 without" in said
+    assert "spiffe://example.org/ns/shop" in shown(capsys, *identity_show.words(one, NOW))
+    assert identity_text.to_json(one)["spiffe_id"] == "spiffe://example.org/ns/shop"
 
 
 # show
@@ -186,7 +228,7 @@ def test_who_waits_can_be_told_apart_by_people_and_programs(
 
 
 def test_nobody_who_waits_is_no_failure(answers: Answers) -> None:
-    answers.found = (ready(),)
+    answers.found = (ready(), by_template())
     assert run("list", "--exit-code").exit_code == 0
 
 

@@ -54,6 +54,8 @@ class Context:
     set_to: grpc.StatusCode | int | None = None
     messages: list[bytes] = field(default_factory=list)
     """What the caller sends, to one who reads it from here."""
+    held_back: asyncio.Event | None = None
+    """What the caller sends comes no sooner."""
     presented: Presented | None = None
     """The certificates of the connection."""
     metadata: tuple[tuple[str, str | bytes], ...] = ()
@@ -69,7 +71,7 @@ class Context:
         raise grpc.aio.AbortError
 
     async def read(self) -> object:
-        await asyncio.sleep(0)
+        await (self.held_back.wait() if self.held_back else asyncio.sleep(0))
         return self.messages.pop(0) if self.messages else grpc.aio.EOF
 
     def auth_context(self) -> dict[str, list[bytes]]:
@@ -116,7 +118,9 @@ def a_call() -> Iterator[Call]:
 
 
 async def run(handler: Handler, request: object, context: Context) -> Any:
-    """Calls a handler of any kind as gRPC does."""
+    """Calls a handler of any kind as gRPC does, which reads what it is sent by itself."""
+    if isinstance(request, bytes):
+        context.messages.append(request)
     return await behaviour(handler)(request, context)
 
 

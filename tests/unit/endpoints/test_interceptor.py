@@ -13,9 +13,9 @@ from governd.application import call as calls
 from governd.application.call import Call
 from governd.endpoints.gate import Use
 from governd.endpoints.handlers import Handler
-from governd.endpoints.interceptor import CallInterceptor
-from governd.endpoints.limits import Admission
+from governd.endpoints.limits import Admissions
 from governd.endpoints.methods import Methods
+from governd.endpoints.occupant_interceptor import Always, OccupantInterceptor
 from governd.identity import Attestation, Caller, SpiffeId
 from tests.unit.endpoints.doubles import Clock, Context, Limits, chain, metrics, run
 
@@ -35,13 +35,14 @@ class Door:
     def __init__(self) -> None:
         self.clock = Clock()
         self.metrics = metrics()
-        self.admission = Admission(Limits(), self.clock())
+        admissions = Admissions(Limits())
+        self.admission = admissions.of(str(WRITER), self.clock())
         self.release = asyncio.Event()
         self.seen: list[Call] = []
-        self.interceptor = CallInterceptor(
-            WRITER,
+        self.interceptor = OccupantInterceptor(
+            Always(WRITER),
             methods=Methods([self._register], chain(self.metrics)),
-            admission=self.admission,
+            admissions=admissions,
             metrics=self.metrics,
             clock=self.clock,
         )
@@ -63,9 +64,10 @@ class Door:
     def call(self, details: Details | None = None) -> "asyncio.Task[Context]":
         return asyncio.ensure_future(self._call(details or Details()))
 
-    async def _call(self, details: Details) -> Context:
-        context = Context()
+    async def _call(self, details: Details, held_back: asyncio.Event | None = None) -> Context:
+        context = Context(metadata=details.invocation_metadata, held_back=held_back)
         handler = await self.interceptor.intercept_service(_unused, details)
+        assert handler.request_streaming, "gRPC would read the message first"
         try:
             await run(handler, b"", context)
         except grpc.aio.AbortError:
@@ -123,11 +125,7 @@ async def test_a_call_holds_its_place_until_its_task_ends(door: Door) -> None:
 async def test_a_call_whose_message_never_comes_holds_a_place_and_gives_it_back(
     door: Door,
 ) -> None:
-    async def headers_only() -> None:
-        await door.interceptor.intercept_service(_unused, Details())
-        await asyncio.Event().wait()
-
-    task = asyncio.ensure_future(headers_only())
+    task = asyncio.ensure_future(door._call(Details(), held_back=asyncio.Event()))
     await begun()
     assert door.admission.calls == 1
     task.cancel()

@@ -7,7 +7,7 @@ import grpc.aio
 import pytest
 
 from governd._proto.governd.v1 import identity_service_pb2, identity_service_pb2_grpc
-from governd.endpoints.methods import Methods
+from governd.endpoints.methods import Methods, begin_with
 from tests.unit.endpoints.doubles import Context, a_call, chain, run
 
 WHO_AM_I = "/governd.v1.IdentityService/WhoAmI"
@@ -34,7 +34,7 @@ def methods(servicer: identity_service_pb2_grpc.IdentityServiceServicer) -> Meth
 def test_generated_code_registers_here_as_on_a_server() -> None:
     found = methods(Identity()).find(WHO_AM_I)  # type: ignore[abstract]  # on purpose
     assert (found.label, found.stream) == (WHO_AM_I, False)
-    assert found.handler.unary_unary is not None
+    assert found.handler.stream_unary is not None, "gRPC would read the message first"
 
 
 def test_a_method_is_wrapped_once_not_for_each_call() -> None:
@@ -49,6 +49,7 @@ async def test_what_is_not_served_is_unimplemented_and_no_label(name: str) -> No
     found = methods(Nothing()).find(name)  # type: ignore[abstract]  # on purpose
     assert found.label == "other"
     context = Context()
+    begin_with(lambda method, context: None)
     with a_call() as at_hand, pytest.raises(grpc.aio.AbortError):
         await run(found.handler, None, context)
     assert at_hand.code == "UNIMPLEMENTED"

@@ -1,27 +1,33 @@
 """mTLS listeners open when they can, and say what they wait for until then."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import pytest
+import structlog
 
 from governd.config import MtlsListener
 from governd.endpoints.doors import Trust
-from governd.endpoints.interceptor import CallInterceptor
-from governd.endpoints.limits import Admission
+from governd.endpoints.limits import Admissions
 from governd.endpoints.listener import Listener
 from governd.endpoints.listeners import Listeners
 from governd.endpoints.methods import Methods
+from governd.endpoints.occupant_interceptor import Always, OccupantInterceptor
 from governd.endpoints.peer_doors import PeerDoors
 from governd.endpoints.places import AddressPlace
-from governd.errors import IdentityError, ListenerError
-from governd.identity import OPERATOR
+from governd.errors import GoverndError, IdentityError, ListenerError
+from governd.identity import OPERATOR, SpiffeId
+from governd.identity.secret import Secret
 from governd.identity.svid import X509Svid
+from tests.fakes.authority import NOON
 from tests.fakes.time import settle
 from tests.unit.endpoints.doubles import Clock, Limits, chain, metrics
 
 OURS, THEIRS = "example.org", "partner.example"
+SERVED = X509Svid(
+    SpiffeId.parse("spiffe://example.org/governd/server/n"), (), Secret(b""), "", NOON, NOON
+)
 
 
 class FakeIssued:
@@ -29,14 +35,27 @@ class FakeIssued:
 
     def __init__(self) -> None:
         self.is_ready = asyncio.Event()
+        self.revoked = False
+        self.heed: list[Callable[[], object]] = []
         self.told: asyncio.Queue[Mapping[str, tuple[bytes, ...]]] = asyncio.Queue()
 
     async def ready(self) -> None:
         await self.is_ready.wait()
 
     def serving(self) -> X509Svid:
+        if self.is_ready.is_set() and not self.revoked:
+            return SERVED
         message = "governd is not spiffe://example.org/governd/server/n: no answer yet"
         raise IdentityError(message)
+
+    def on_change(self, heed: Callable[[], object]) -> None:
+        self.heed.append(heed)
+
+    async def revoke(self, *, revoked: bool) -> None:
+        self.revoked = revoked
+        for heed in self.heed:
+            heed()
+        await settle()
 
     async def bundles(self) -> AsyncIterator[Mapping[str, tuple[bytes, ...]]]:
         while True:
@@ -48,19 +67,23 @@ class StillListener(Listener):
 
     problem: ListenerError | None = None
     started = 0
+    shut_for: GoverndError | None = None
 
     async def start(self) -> None:
         self.started += 1
         if self.problem:
             raise self.problem
 
+    async def shut(self, why: Callable[[], GoverndError]) -> None:
+        self.shut_for = why()
+
 
 def still(name: str) -> StillListener:
     limits, counted, clock = Limits(), metrics(), Clock()
-    interceptor = CallInterceptor(
-        OPERATOR,
+    interceptor = OccupantInterceptor(
+        Always(OPERATOR),
         methods=Methods([], chain(counted)),
-        admission=Admission(limits, clock()),
+        admissions=Admissions(limits),
         metrics=counted,
         clock=clock,
     )
@@ -87,11 +110,12 @@ class House:
             self.issued,
             self.listeners,
             make=self._make,
+            log=structlog.get_logger("test"),
             on_change=self._changed,
         )
         self.tasks = [
             asyncio.ensure_future(self.doors.follow()),
-            asyncio.ensure_future(self.doors.open()),
+            asyncio.ensure_future(self.doors.tend()),
         ]
 
     def _make(self, entry: MtlsListener, trust: Trust) -> Listener:
@@ -145,7 +169,6 @@ async def test_each_opens_with_the_first_trust_bundle_that_it_can_verify_by(hous
     await house.tell(OURS, THEIRS)
     assert house.open == ["ours", "theirs"]
     assert list(house.doors.waiting()) == []
-    assert house.tasks[1].done()
     assert house.changes
 
 
@@ -160,3 +183,54 @@ async def test_a_place_that_cannot_be_had_is_told_and_tried_again(house: House) 
     await house.tell(OURS, THEIRS)
     assert house.open == ["ours", "theirs"]
     assert house.asked.count("theirs") <= 2, "it is made once that can be"
+
+
+@pytest.fixture
+async def standing(house: House) -> House:
+    """Both are open."""
+    house.issued.is_ready.set()
+    await house.tell(OURS, THEIRS)
+    assert house.open == ["ours", "theirs"]
+    return house
+
+
+async def test_what_governd_is_no_longer_serves_nobody_and_opens_again_with_the_next(
+    standing: House,
+) -> None:
+    ours, changes = standing.made["ours"], standing.changes
+    await standing.issued.revoke(revoked=True)
+    assert standing.open == []
+    assert isinstance(ours.shut_for, IdentityError), "and those who call are told why"
+    assert [line.split(":")[0] for line in standing.doors.waiting()] == [
+        "listener ours waits",
+        "listener theirs waits",
+    ]
+    assert standing.changes > changes, "governd is not ready any more"
+    await standing.issued.revoke(revoked=False)
+    assert standing.open == ["ours", "theirs"]
+    assert list(standing.doors.waiting()) == []
+
+
+async def test_each_reason_to_wait_is_told_once(house: House) -> None:
+    house.issued.is_ready.set()
+    theirs = house.made["theirs"]
+    theirs.problem = ListenerError("address host:1: cannot bind")
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            await house.tell(OURS)
+        for _ in range(3):
+            await house.tell(OURS, THEIRS)
+        theirs.problem = None
+        await house.tell(OURS, THEIRS)
+    assert [(line["event"], line["listener"], line.get("error")) for line in logs] == [
+        ("listener waits", "theirs", f"no trust bundle of {THEIRS} is known"),
+        ("listener waits", "theirs", "address host:1: cannot bind"),
+        ("listener waits no longer", "theirs", None),
+    ]
+
+
+async def test_a_name_that_is_another_listeners_is_no_reason_to_wait(house: House) -> None:
+    house.doors.check()
+    await house.listeners.add(still("theirs"))
+    with pytest.raises(ListenerError, match="listener theirs: another one has that name"):
+        house.doors.check()

@@ -13,7 +13,7 @@ from google.protobuf.wrappers_pb2 import StringValue
 
 from governd.application import call as calls
 from governd.application.call import Call
-from governd.endpoints import peer_interceptor
+from governd.endpoints import handlers, peer_interceptor
 from governd.endpoints.limits import Admissions
 from governd.endpoints.methods import Methods
 from governd.endpoints.peer import Peers
@@ -193,7 +193,10 @@ async def test_an_unknown_method_uses_up_the_callers_rate(door: Door) -> None:
     assert door.count("UNIMPLEMENTED", "other") == Limits().burst
 
 
-async def test_a_unary_call_without_a_message_is_refused(door: Door) -> None:
+async def test_a_unary_call_without_a_message_is_refused(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "_ENDED_SECONDS", 0.0)
     assert await door.call(writers()) == "REQUEST_INVALID"
     await begun()
     assert door.count("INVALID_ARGUMENT") == 1

@@ -14,6 +14,7 @@ from governd.endpoints.tls import (
     connection_age_ms,
     pem,
 )
+from governd.errors import IdentityError
 from governd.identity import SpiffeId
 from governd.identity.secret import Secret
 from governd.identity.svid import X509Svid
@@ -94,8 +95,12 @@ class Rotating:
 
     def __init__(self) -> None:
         self.generation = 0
+        self.revoked = False
 
     def material(self) -> ServingMaterial:
+        if self.revoked:
+            message = "it is revoked"
+            raise IdentityError(message)
         issued = OURS.issue(SERVER)
         return ServingMaterial(
             issued.chain_pem, Secret(issued.key_pem), OURS.bundle_pem, self.generation
@@ -110,6 +115,16 @@ def test_a_handshake_gets_a_certificate_only_when_it_is_another() -> None:
     identity.generation = 1
     assert tls._changed() is not None
     assert tls._changed() is None
+
+
+def test_a_handshake_after_the_revocation_is_no_fault_in_grpcs_thread() -> None:
+    identity = Rotating()
+    tls = ServerTls(identity)
+    tls.credentials()
+    identity.generation, identity.revoked = 1, True
+    assert tls._changed() is None
+    identity.revoked = False
+    assert tls._changed() is not None
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ def test_a_selector_is_a_type_and_a_value_that_may_have_colons(
     assert (selector.type, selector.value, str(selector)) == (kind, value, text)
 
 
-@pytest.mark.parametrize("text", ["", "unix", ":uid:0", "unix:", "unix:" + "a" * 4092])
+@pytest.mark.parametrize(
+    "text", ["", "unix", ":uid:0", "unix:", "unix:" + "a" * 4092, "k8s:a\x1b[2J", "k8s:a\nb"]
+)
 def test_what_is_no_selector_is_refused_and_named(text: str) -> None:
     with pytest.raises(RequestError, match=r"selectors\[0\]") as raised:
         Selector.parse(text, field="selectors[0]")

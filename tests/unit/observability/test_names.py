@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
-from governd.observability import identity_names, logs, names, page
+from governd.observability import csi_names, identity_names, logs, names, page
 from governd.observability.log_keys import Key
 from governd.observability.names import Kind
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
-ALL = (*names.METRICS, *identity_names.METRICS)
+ALL = (*names.METRICS, *identity_names.METRICS, *csi_names.METRICS)
 
 
 def test_the_document_is_what_the_module_prints() -> None:
@@ -20,6 +20,8 @@ def test_every_metric_of_the_module_is_on_the_list() -> None:
     assert list(names.METRICS) == defined
     defined = [value for value in vars(identity_names).values() if isinstance(value, names.Metric)]
     assert list(identity_names.METRICS) == defined
+    defined = [value for value in vars(csi_names).values() if isinstance(value, names.Metric)]
+    assert list(csi_names.METRICS) == defined
 
 
 def test_metric_names_follow_the_conventions() -> None:

@@ -48,6 +48,7 @@ async def admin() -> AsyncIterator[Admin]:
 async def test_one_that_is_held_is_shown_with_all_that_is_known(admin: Admin) -> None:
     one = admin.get("web")
     assert (one.workload, one.phase, one.reason) == ("web", identity_service_pb2.PHASE_READY, "")
+    assert one.spiffe_id == "spiffe://example.org/web"
     assert (one.attestation, one.source) == (identity_service_pb2.ATTESTATION_SPIRE, "fake")
     assert list(one.federates_with) == ["example.com", "example.net"]
     assert (list(one.selectors), dict(one.facts)) == (["k8s:sa:web"], {"namespace": "shop"})
@@ -65,7 +66,7 @@ async def test_who_waits_is_listed_with_the_reason(admin: Admin) -> None:
     assert (bank.workload, web.workload) == ("bank", "web")
     assert bank.phase == identity_service_pb2.PHASE_WAITING
     assert bank.reason == "no registration entry matches"
-    assert not bank.svids
+    assert (bank.spiffe_id, len(bank.svids)) == ("", 0)
 
 
 @pytest.mark.req("avail-1", part=True)

@@ -7,11 +7,12 @@ wire: deadlines, absence, restart, errors and headers.
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from concurrent import futures
 from pathlib import Path
 
 import grpc
+import grpc.aio
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
@@ -35,6 +36,26 @@ from governd_client.testing import FakeGovernd, permit, status_of
 
 LOG = Resource("tool", "git/git_log")
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+Ask = Callable[[str], Coroutine[None, None, Decision]]
+
+
+@pytest.fixture(params=["sync", "async"])
+def ask(request: pytest.FixtureRequest) -> Ask:
+    """Asks one question of a governd, with a client of its own."""
+
+    def in_a_thread(target: str) -> Decision:
+        with Client(target, timeout=10) as client:
+            return client.evaluate("tools/call", LOG)
+
+    async def on_the_loop(target: str) -> Decision:
+        async with AsyncClient(target, timeout=10) as client:
+            return await client.evaluate("tools/call", LOG)
+
+    if request.param == "sync":
+        return lambda target: asyncio.to_thread(in_a_thread, target)
+    return on_the_loop
 
 
 async def both(
@@ -117,8 +138,48 @@ def test_restart_is_bridged_within_the_deadline(governd: FakeGovernd, tmp_path: 
             assert answer.result(10).allowed
 
 
-async def test_unavailable_is_retried(governd: FakeGovernd, socket: str) -> None:
-    draining = status_pb2.Status(code=14, message="draining")
+async def start(path: Path, evaluate: Callable[[], Awaitable[bytes]]) -> grpc.aio.Server:
+    """A server like governd's own, with one answer to every question."""
+
+    async def handle(_request: bytes, _context: object) -> bytes:
+        return await evaluate()
+
+    server = grpc.aio.server()
+    handler = grpc.unary_unary_rpc_method_handler(handle, bytes, bytes)
+    server.add_registered_method_handlers("governd.v1.PolicyService", {"Evaluate": handler})
+    server.add_insecure_port(f"unix://{path}")
+    await server.start()
+    return server
+
+
+async def test_a_question_that_a_governd_cancels_as_it_stops_is_asked_of_the_next(
+    ask: Ask, tmp_path: Path
+) -> None:
+    """As in a rolling update, once the grace for calls in flight is over."""
+    path, asked = tmp_path / "governd.sock", asyncio.Event()
+
+    async def never() -> bytes:
+        asked.set()
+        await asyncio.Event().wait()
+        return b""
+
+    async def allow() -> bytes:
+        return policy_service_pb2.EvaluateResponse(evaluation=permit()).SerializeToString()
+
+    before = await start(path, never)
+    asking = asyncio.create_task(ask(str(path)))
+    await asked.wait()
+    await before.stop(0)
+    after = await start(path, allow)
+    assert (await asking).allowed
+    await after.stop(None)
+
+
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+async def test_what_a_governd_that_stops_says_is_retried(
+    governd: FakeGovernd, socket: str, ask: Ask, code: grpc.StatusCode
+) -> None:
+    draining = status_pb2.Status(code=code.value[0], message="draining")
     answered = 0
 
     def drain_once() -> None:
@@ -128,9 +189,34 @@ async def test_unavailable_is_retried(governd: FakeGovernd, socket: str) -> None
 
     governd.rule = lambda _: permit()
     governd.wait = drain_once
-    with Client(socket, timeout=5) as client:
-        assert client.evaluate("tools/call", LOG).allowed
+    assert (await ask(socket)).allowed
     assert answered == 2
+
+
+async def test_who_cancels_a_question_asks_it_no_second_time(
+    governd: FakeGovernd, socket: str
+) -> None:
+    asked = threading.Semaphore(0)
+    release = threading.Event()
+    answered = 0
+
+    def count() -> None:
+        nonlocal answered
+        answered += 1
+        asked.release()
+        release.wait(5)
+
+    governd.wait = count
+    async with AsyncClient(socket, timeout=5) as client:
+        question = asyncio.create_task(client.evaluate("tools/call", LOG))
+        await asyncio.to_thread(asked.acquire)
+        question.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await question
+        release.set()
+        governd.rule = lambda _: permit()
+        assert (await client.evaluate("tools/call", LOG)).allowed
+    assert answered == 2, "the one that was cancelled, and the next"
 
 
 async def test_error_details_cross_the_wire(governd: FakeGovernd, socket: str) -> None:

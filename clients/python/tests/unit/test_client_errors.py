@@ -70,8 +70,8 @@ def test_every_reason_of_the_proto_that_a_workload_can_meet_is_mapped() -> None:
         name.removeprefix("ERROR_REASON_")
         for name in error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name
     }
-    for_operators = {"POLICY_INVALID", "DEFINITION_UNKNOWN", "APPROVAL_REFUSED"}
-    assert reasons - {"UNSPECIFIED"} - for_operators == set(BY_REASON)
+    for_others = {"POLICY_INVALID", "DEFINITION_UNKNOWN", "APPROVAL_REFUSED", "VOLUME_REFUSED"}
+    assert reasons - {"UNSPECIFIED"} - for_others == set(BY_REASON)
 
 
 def test_reason_of_another_domain_does_not_count() -> None:

@@ -142,6 +142,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     Example:
         {"reason": "CALLER_UNVERIFIED", "domain": "governd"}
     """
+    ERROR_REASON_VOLUME_REFUSED: _ErrorReason.ValueType  # 21
+    """A volume for a pod's socket cannot be made or removed: its target is another pod's or
+    not as it must be, or there are too many. Told to kubelet alone, on the socket of the
+    CSI plugin. Status FAILED_PRECONDITION. Example:
+        {"reason": "VOLUME_REFUSED", "domain": "governd",
+         "metadata": {"field": "target_path"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons. On the wire each is the value's name without the
@@ -267,5 +274,12 @@ certificate: its identity was revoked, has ended or is another one since the cal
 began. Call again, on any connection. Status UNAUTHENTICATED.
 Example:
     {"reason": "CALLER_UNVERIFIED", "domain": "governd"}
+"""
+ERROR_REASON_VOLUME_REFUSED: ErrorReason.ValueType  # 21
+"""A volume for a pod's socket cannot be made or removed: its target is another pod's or
+not as it must be, or there are too many. Told to kubelet alone, on the socket of the
+CSI plugin. Status FAILED_PRECONDITION. Example:
+    {"reason": "VOLUME_REFUSED", "domain": "governd",
+     "metadata": {"field": "target_path"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

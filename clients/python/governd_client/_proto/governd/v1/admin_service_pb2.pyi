@@ -899,6 +899,7 @@ class IdentityStatus(_message.Message):
     FEDERATES_WITH_FIELD_NUMBER: _builtins.int
     SELECTORS_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
+    SPIFFE_ID_FIELD_NUMBER: _builtins.int
     workload: _builtins.str
     """Its name."""
     phase: _identity_service_pb2.Phase.ValueType
@@ -911,9 +912,13 @@ class IdentityStatus(_message.Message):
     """How its identity is established."""
     source: _builtins.str
     """What issues it: "spire", or "embedded (development)"."""
+    spiffe_id: _builtins.str
+    """Who its calls are, as WhoAmI tells it. Empty while it is nobody."""
     @_builtins.property
     def svids(self) -> _containers.RepeatedCompositeFieldContainer[Global___SvidStatus]:
-        """Its X.509-SVIDs, the default one first. Empty while it waits."""
+        """Its X.509-SVIDs, that of spiffe_id first. While it waits: those that are left beside one
+        that named it and has expired.
+        """
 
     @_builtins.property
     def federates_with(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -939,10 +944,11 @@ class IdentityStatus(_message.Message):
         federates_with: _abc.Iterable[_builtins.str] | None = ...,
         selectors: _abc.Iterable[_builtins.str] | None = ...,
         facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        spiffe_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation", b"attestation", "facts", b"facts", "federates_with", b"federates_with", "phase", b"phase", "reason", b"reason", "selectors", b"selectors", "source", b"source", "svids", b"svids", "workload", b"workload"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attestation", b"attestation", "facts", b"facts", "federates_with", b"federates_with", "phase", b"phase", "reason", b"reason", "selectors", b"selectors", "source", b"source", "spiffe_id", b"spiffe_id", "svids", b"svids", "workload", b"workload"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

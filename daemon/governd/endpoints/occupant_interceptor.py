@@ -1,9 +1,9 @@
-"""Identity on a listener that belongs to one workload, whoever that is at the moment.
+"""Identity on a listener that has one caller, whoever reaches its socket.
 
-Whoever reaches the socket is its workload, and what is issued to the workload says who that
-is (``application.occupant``). As long as nothing says so, nobody is known, and every call is
-refused before its message is read: with ``IDENTITY_NOT_ISSUED`` where nothing is issued, with
-``IDENTITY_UNAVAILABLE`` where that cannot be known now. But for ``OPEN``: what a workload
+That is always the same one (``Always``), or whoever its workload is at the moment by what is
+issued to it (``application.occupant``). As long as nothing is, nobody is known, and every call
+is refused before its message is read: with ``IDENTITY_NOT_ISSUED`` where nothing is issued,
+with ``IDENTITY_UNAVAILABLE`` where that cannot be known now. But for ``OPEN``: what a workload
 needs to wait for its identity, and to fetch it.
 
 Invariants:
@@ -13,31 +13,27 @@ Invariants:
     * A new certificate for the same SPIFFE ID ends nothing.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TypeAlias
-
-import grpc
-import grpc.aio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
 
 from governd.application.call import Clock
-from governd.application.occupant import Occupant
+from governd.application.hold_identity import HeldIdentity
 from governd.endpoints.gate import Account, Gate, Open
-from governd.endpoints.handlers import Handler
+from governd.endpoints.handlers import Context
+from governd.endpoints.interceptor import Interceptor
 from governd.endpoints.limits import Admissions
 from governd.endpoints.methods import Method, Methods
 from governd.errors import GoverndError, NoIdentityError, PeerError
-from governd.identity import Newcomer
+from governd.identity import Caller, Kubelet, Newcomer, Operator, Who
 from governd.observability.metrics import Metrics
 from governd.observability.names import OTHER
-
-Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 OPEN = frozenset(
     {
         "/governd.v1.IdentityService/WhoAmI",
         "/governd.v1.IdentityService/WaitReady",
         "/grpc.health.v1.Health/Check",
-        "/grpc.health.v1.Health/List",
         "/grpc.health.v1.Health/Watch",
         "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
         "/SpiffeWorkloadAPI/FetchX509SVID",
@@ -53,16 +49,43 @@ RETRY_SECONDS = 1.0
 """About when it is worth asking again: an agent hears of a new entry within some seconds."""
 
 
-class AttestedInterceptor(grpc.aio.ServerInterceptor):
-    """Admits one listener's calls, all of them of one workload.
+class Behind(Protocol):
+    """Who is behind a listener."""
+
+    @property
+    def who(self) -> Who:
+        """Who it is now; the same object as before for as long as it is the same."""
+
+    @property
+    def held(self) -> HeldIdentity | None:
+        """The identities that governd holds for it; ``None`` for none."""
+
+    def on_change(self, heed: Callable[[], object]) -> None:
+        """Has ``heed`` called, at once, whenever it may be somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Always:
+    """One and the same caller.
 
     Attributes:
-        gate: Where they are admitted.
+        who: Who.
+        held: The identities that governd holds for it; ``None`` for none.
     """
+
+    who: Caller | Operator | Kubelet
+    held: HeldIdentity | None = None
+
+    def on_change(self, heed: Callable[[], object]) -> None:
+        """Nothing: it is never somebody else."""
+
+
+class OccupantInterceptor(Interceptor):
+    """Admits one listener's calls, all of them of whoever is behind it."""
 
     def __init__(
         self,
-        occupant: Occupant,
+        behind: Behind,
         *,
         methods: Methods,
         admissions: Admissions,
@@ -72,53 +95,39 @@ class AttestedInterceptor(grpc.aio.ServerInterceptor):
         """Takes what is shared (methods, admissions, metrics, clock) and who is behind it.
 
         Args:
-            occupant: Who calls here.
+            behind: Who calls here.
             methods: What is served here.
             admissions: Every caller's limits.
             metrics: Count calls.
             clock: Monotonic seconds.
         """
-        self.gate = Gate(metrics, clock)
-        self._occupant = occupant
-        self._methods = methods
+        super().__init__(methods, Gate(metrics, clock))
+        self._behind = behind
         self._admissions = admissions
         self._clock = clock
         self._account = self._open_account()
-        occupant.on_change(self._recheck)
+        behind.on_change(self._recheck)
 
     def accounts(self) -> Iterable[Account]:
-        """That of whoever the workload is now."""
+        """That of whoever is behind it now."""
         return (self._current(),)
 
-    async def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler:
-        """Finds the handler of one call: its method's, or one that refuses."""
-        del continuation  # asks the server's own table, which is empty
-        method = self._methods.find(handler_call_details.method)
+    def enter(self, method: Method, context: Context) -> None:
+        """Lets a call in, unless nobody is known and the method is not for those."""
         account = self._current()
-        try:
-            self.gate.enter(account, method, handler_call_details.invocation_metadata)
-            self._check_known(account, method)
-        except GoverndError as error:
-            return self._methods.chain.refusal(error)
-        return method.handler
+        self.gate.enter(account, method, context.invocation_metadata() or ())
+        if isinstance(account.caller, Newcomer) and method.label not in OPEN:
+            raise _unknown(account)
 
     def _current(self) -> Account:
-        if self._occupant.who is not self._account.caller:
+        if self._behind.who is not self._account.caller:
             self._account = self._open_account()
         return self._account
 
     def _open_account(self) -> Account:
-        who = self._occupant.who
+        who = self._behind.who
         admission = self._admissions.of(str(who), self._clock())
-        return Account(who, admission, self._occupant.held)
-
-    def _check_known(self, account: Account, method: Method) -> None:
-        if isinstance(account.caller, Newcomer) and method.label not in OPEN:
-            error = self._occupant.held.state.problem or NoIdentityError("nobody is known here")
-            error.retry_after = RETRY_SECONDS
-            raise error
+        return Account(who, admission, self._behind.held)
 
     def _recheck(self) -> None:
         """Ends the calls of who is not behind the door any more."""
@@ -134,3 +143,11 @@ class AttestedInterceptor(grpc.aio.ServerInterceptor):
         if refused or current is called:
             return None
         return PeerError(f"the workload behind this socket is {called} no longer")
+
+
+def _unknown(account: Account) -> GoverndError:
+    """Why a newcomer has no identity."""
+    problem = account.held.state.problem if account.held else None
+    error = problem or NoIdentityError("nobody is known here")
+    error.retry_after = RETRY_SECONDS
+    return error

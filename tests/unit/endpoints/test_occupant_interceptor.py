@@ -11,10 +11,10 @@ from google.protobuf.wrappers_pb2 import StringValue
 from governd.application import call as calls
 from governd.application.call import Call
 from governd.application.occupant import Naming, Occupant
-from governd.endpoints.attested_interceptor import OPEN, AttestedInterceptor
 from governd.endpoints.handlers import Handler
 from governd.endpoints.limits import Admissions
 from governd.endpoints.methods import Methods
+from governd.endpoints.occupant_interceptor import OPEN, OccupantInterceptor
 from governd.errors import SourceAwayError
 from governd.identity import Attestation, Caller, Newcomer, SpiffeId, Who
 from governd.identity.svid import Selector, Workload
@@ -27,7 +27,7 @@ SELECTOR = "k8s:sa:web"
 POD = Workload("pod", (Selector.parse(SELECTOR),))
 FACTS = {"listener": "pod"}
 WEB = Caller(SpiffeId.parse("spiffe://example.org/web"), Attestation.SPIRE, FACTS)
-ASK, WAIT = "/test/Stream", "/governd.v1.IdentityService/WaitReady"
+UNARY, ASK, WAIT = "/test/Unary", "/test/Stream", "/governd.v1.IdentityService/WaitReady"
 
 
 class Door:
@@ -41,7 +41,7 @@ class Door:
         self.release = asyncio.Event()
         self.seen: list[Call] = []
         counted = metrics()
-        self.interceptor = AttestedInterceptor(
+        self.interceptor = OccupantInterceptor(
             Occupant(self.held, Naming("example.org", spire=True)),
             methods=Methods([self._register], chain(counted)),
             admissions=self.admissions,
@@ -51,6 +51,8 @@ class Door:
 
     def _register(self, server: Methods) -> None:
         codec = (StringValue.FromString, StringValue.SerializeToString)
+        unary = grpc.unary_unary_rpc_method_handler(self._answer, *codec)
+        server.add_registered_method_handlers("test", {"Unary": unary})
         make: Callable[..., Handler] = grpc.unary_stream_rpc_method_handler
         for service, name in (("test", "Stream"), ("governd.v1.IdentityService", "WaitReady")):
             server.add_registered_method_handlers(service, {name: make(self._serve, *codec)})
@@ -60,16 +62,20 @@ class Door:
         await self.release.wait()
         yield request
 
+    async def _answer(self, request: StringValue, context: Context) -> StringValue:
+        self.seen.append(calls.current())
+        return request
+
     async def issue(self, path: str) -> None:
         self.identities.source.register(path, SELECTOR)
         await settle()
 
-    def call(self, method: str) -> "asyncio.Task[Context]":
-        return asyncio.ensure_future(self._call(Details(method)))
+    def call(self, method: str, held_back: asyncio.Event | None = None) -> "asyncio.Task[Context]":
+        return asyncio.ensure_future(self._call(Details(method), Context(held_back=held_back)))
 
-    async def _call(self, details: Details) -> Context:
-        context = Context()
+    async def _call(self, details: Details, context: Context) -> Context:
         handler = await self.interceptor.intercept_service(_unused, details)
+        assert handler.request_streaming, "gRPC would read the message first"
         try:
             await run(handler, b"", context)
         except grpc.aio.AbortError:
@@ -125,6 +131,21 @@ async def test_calls_of_who_is_somebody_else_now_end(door: Door) -> None:
     door.identities.source.unregister("/web")
     await settle()
     assert door.reasons(await stream) == ["CALLER_UNVERIFIED"]
+
+
+@pytest.mark.parametrize("method", [UNARY, ASK])
+async def test_attack_a_message_that_is_held_back_until_the_caller_is_somebody_else(
+    door: Door, method: str
+) -> None:
+    await door.issue("/web")
+    call = door.call(method, held_back=asyncio.Event())
+    await settle()
+    assert not call.done()
+    door.identities.source.register("/api", SELECTOR)
+    door.identities.source.unregister("/web")
+    await settle()
+    assert call.done(), "it is told so at once, whenever its message comes"
+    assert (door.reasons(await call), door.seen) == (["CALLER_UNVERIFIED"], [])
 
 
 async def test_calls_end_with_the_identity_whoever_looks(door: Door) -> None:

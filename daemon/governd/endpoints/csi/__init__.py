@@ -1,0 +1,1 @@
+"""The CSI node plugin that mounts nothing: a directory, and the pod's socket in it."""
