@@ -79,30 +79,37 @@ async def _ignored_advice(story: Story, writer: Agent) -> None:
     story.check("draft.txt is still staged", holds=staged == "draft.txt")
 
 
+def _edit(story: Story, path: Path, text: str) -> None:
+    """In one step: governd may look at any moment, and an empty file is one without grants."""
+    edited = story.world.root / "edited"
+    edited.write_text(text)
+    edited.replace(path)
+
+
 async def _live_edit(story: Story, writer: Agent) -> None:
     story.chapter("3  The policy is edited while everything runs")
     before = story.world.governd("status")["policy"]["epoch"]
     grants = story.world.policy / "grants.toml"
     good = grants.read_text()
-    grants.write_text(good + _GRANT)
+    _edit(story, grants, good + _GRANT)
     seconds = await until(lambda: story.world.governd("status")["policy"]["epoch"] != before)
     story.say(f"grants.toml now grants git/git_reset to the writer; in force after {seconds:.1f} s")
     await story.call(writer, "git_reset", wanted=True)
     staged = story.world.git("diff", "--cached", "--name-only")
     story.check("nothing is staged any more", holds=staged == "")
-    grants.write_text(good)
+    _edit(story, grants, good)
 
 
 async def _broken_policy(story: Story, reader: Agent) -> None:
     story.chapter("4  A policy that is broken is refused; the last good one stays")
     path = story.world.policy / "policies" / "git.cedar"
     good = path.read_text()
-    path.write_text(good + "\nforbid (principal, action, resource) when { context.nonsense };\n")
+    _edit(story, path, good + "\nforbid (principal, action, resource) when { context.nonsense };\n")
     await until(lambda: bool(story.world.governd("status")["policy_problems"]))
     problem = story.world.governd("status")["policy_problems"][0]
     story.say(f"{problem['file']}:{problem['line']}: {problem['message']}"[:110])
     await story.call(reader, "git_log", max_count=1, wanted=True)
-    path.write_text(good)
+    _edit(story, path, good)
     await until(lambda: not story.world.governd("status")["policy_problems"])
     story.check("governd took the mended policy", holds=story.world.governd("status")["ready"])
 

@@ -19,7 +19,7 @@ WRITER = "spiffe://example.org/agent/writer"
 GIT = "spiffe://example.org/mcp/git"
 NOTES = "spiffe://example.org/mcp/notes"
 AGENTS = ("reader", "writer")
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 
 _CONFIG = """\
