@@ -29,7 +29,7 @@ RECONNECT_SOON = (
 """As clients on a local socket should; gRPC's own pace is for networks."""
 
 
-def evaluate(channel: grpc.Channel, timeout: float = 5) -> types_pb2.Evaluation:
+def evaluate(channel: grpc.Channel, timeout: float = 60) -> types_pb2.Evaluation:
     stub = policy_service_pb2_grpc.PolicyServiceStub(channel)
     return stub.Evaluate(QUESTION, timeout=timeout, wait_for_ready=True).evaluation
 
