@@ -88,6 +88,7 @@ class Governd:
     async def ready(self) -> None:
         async with asyncio.timeout(60):
             await self.parts.ready()
+            await until(lambda: is_there(self.signing))
 
     def count(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(f"governd_{name}", labels) or 0.0

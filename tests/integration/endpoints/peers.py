@@ -44,9 +44,16 @@ async def who(_text: str) -> str:
     return f"{caller.spiffe_id} {caller.attestation.value} {dict(caller.facts)['listener']}"
 
 
+_COARSE = timedelta(seconds=1)
+"""TLS libraries read a clock that is some milliseconds behind."""
+
+
 def serving(authority: Authority, lifetime: timedelta = HOUR, **changes: Any) -> X509Svid:
-    """A certificate to serve with."""
-    issued = authority.issue(SERVER, dns=[NAME], lifetime=lifetime, not_before=now(), **changes)
+    """A certificate to serve with, good for so long from now."""
+    start = now() - _COARSE
+    issued = authority.issue(
+        SERVER, dns=[NAME], lifetime=lifetime + _COARSE, not_before=start, **changes
+    )
     return X509Svid(
         SpiffeId.parse(SERVER),
         issued.chain,
