@@ -9,8 +9,9 @@ A denial is not an error: it is a decision.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
+
+from governd.problem import Problem as Problem  # noqa: PLC0414  errors are told with it
 
 
 class GoverndError(Exception):
@@ -87,6 +88,18 @@ class ApprovalError(GoverndError):
     reason = "APPROVAL_REFUSED"
 
 
+class CardError(RequestError):
+    """An agent card breaks one of its rules."""
+
+    reason = "CARD_INVALID"
+
+
+class AgentUnknownError(GoverndError):
+    """No agent of that SPIFFE ID is registered."""
+
+    reason = "AGENT_UNKNOWN"
+
+
 class LimitError(GoverndError):
     """A limit of the caller is used up. Subclasses say which."""
 
@@ -125,32 +138,6 @@ class DrainingError(GoverndError):
     """governd is shutting down."""
 
     reason = "DRAINING"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One mistake in a policy source or a configuration file.
-
-    Attributes:
-        file: Path within the policy source, or of the configuration file.
-        line: From 1; 0 where no line can be named.
-        message: What is wrong and what was expected.
-    """
-
-    file: str
-    line: int
-    message: str
-
-    def __post_init__(self) -> None:
-        """Writes out what UTF-8 cannot say, so that every mistake can be told to anybody."""
-        for name in ("file", "message"):
-            text: str = getattr(self, name)
-            object.__setattr__(self, name, text.encode("utf-8", "backslashreplace").decode())
-
-    def __str__(self) -> str:
-        """``file:line: message``, as editors and compilers understand it."""
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.message}"
 
 
 class ProblemsError(GoverndError):
@@ -230,6 +217,12 @@ class NoIdentityError(IdentityError):
 
 class NotRegisteredError(NoIdentityError):
     """What issues identities answered, and nothing that is registered matches the workload."""
+
+
+class MintError(GoverndError):
+    """Nothing was minted: policy does not permit it, or it would widen what was delegated."""
+
+    reason = "MINT_REFUSED"
 
 
 class RegistrationsError(GoverndError):

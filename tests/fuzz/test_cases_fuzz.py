@@ -48,6 +48,18 @@ TREES: st.SearchStrategy[Any] = st.recursive(
         | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3)
     ),
 )
+TEXTS = st.lists(st.text(max_size=5) | st.just(WRITER), max_size=3)
+DELEGATIONS = st.fixed_dictionaries(
+    {"user": st.sampled_from(["https://idp.example#alice", "#", "a#\ud800"]) | st.text(max_size=5)},
+    optional={
+        "actors": TEXTS,
+        "evidence": st.lists(st.sampled_from(["id_token", "acting_as", "x"]), max_size=3),
+        "scopes": TEXTS,
+        "binding": st.integers(-1, 4) | st.floats(),
+        "kya_level": st.integers(-1, 4),
+        "expires": st.datetimes().map(str) | st.floats() | TREES,
+    },
+)
 CASES = st.fixed_dictionaries(
     {
         "name": st.just("x"),
@@ -56,7 +68,11 @@ CASES = st.fixed_dictionaries(
         "resource": st.sampled_from([OPEN, "tool", ":", "agent:x", "Tool:git/open"]),
         "want": st.sampled_from(["allow", "deny", {"decision": "allow", "reasons": ["all"]}]),
     },
-    optional={"arguments": st.dictionaries(st.text(max_size=5), TREES, max_size=3)},
+    optional={
+        "arguments": st.dictionaries(st.text(max_size=5), TREES, max_size=3),
+        "kya_level": st.integers(-1, 4) | TREES,
+        "delegation": TREES | DELEGATIONS,
+    },
 )
 
 

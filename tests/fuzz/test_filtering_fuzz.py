@@ -16,26 +16,56 @@ from hypothesis import strategies as st
 
 from governd.errors import RequestError
 from governd.identity import SpiffeId
-from governd.policy.asked import outcome_of
 from governd.policy.compiled import CompiledPolicy
 from governd.policy.definitions import Kind
-from governd.policy.engine import _judge, decide
+from governd.policy.delegated import PLAIN, Circumstances
+from governd.policy.engine import decide
 from governd.policy.entities import Uid
 from governd.policy.filtering import Listing, filter_listing
 from governd.policy.input_schema import read_parameters
-from governd.policy.inquiry import Refusal, translate
 from governd.policy.offered import Offered, literal_prefix
 from governd.policy.question import Question
 from governd.policy.tools import Hints, Tool
 from governd.policy.unknowns import _spelled
-from tests.policies import ACME, READER, TENANTS, WRITER, compiled, question
+from tests.policies import (
+    ACME,
+    ALICE,
+    BOB,
+    EXPIRES,
+    READER,
+    TENANTS,
+    WRITER,
+    acting,
+    compiled,
+    question,
+)
 
 pytestmark = pytest.mark.req("gi-5")
 
 SUBJECTS = (WRITER, READER, ACME)
 SUBJECT = st.sampled_from(SUBJECTS)
 AGE = st.sampled_from([0.0, 5.0, 12.0])
-DELEGATED = st.sampled_from([False, None])
+ALL_OF_GIT = ("tools:call:git/*", "resources:read:git/*", "prompts:get:git/*")
+TOKEN: dict[str, Any] = {"evidence": ["acting_as"], "binding": 3}
+
+
+def circumstances_of(subject: str) -> tuple[Circumstances, ...]:
+    """Of nobody, of users, along chains, by tokens with scopes."""
+    return (
+        PLAIN,
+        Circumstances(kya_level=2),
+        acting(ALICE, subject),
+        acting(BOB, subject, kya_level=1, own_level=2, scopes=["x"], evidence=["access_token"]),
+        acting(ALICE, subject, READER, scopes=ALL_OF_GIT, **TOKEN, expires=EXPIRES + 86_400),
+        acting(BOB, subject, scopes=["tools:call:git/open", "resources:read:git/*"], **TOKEN),
+        acting(
+            BOB, subject, WRITER, scopes=["resources:read:git/file:///a"], evidence=["acting_as"]
+        ),
+        acting("https://idp.example#carol", subject, **TOKEN),
+    )
+
+
+CIRCUMSTANCES = st.integers(0, len(circumstances_of(WRITER)) - 1)
 GROUPS = ("g0", "g1", "g2")
 TOOL_NAMES = ("open", "read", "reset", "bare", "extra", "extra2", "nobody", "Open", "open ")
 URIS = ("file:///a", "file:///a/b", "file:///b", "http://x.example/%20", "FILE:///a", "file:///c'd")
@@ -59,6 +89,7 @@ def of(kind: str, *names: str) -> tuple[str, ...]:
     return tuple(f"{kind}::{json.dumps(name, ensure_ascii=False)}" for name in names)
 
 
+MOMENT = 'context has delegation && context.delegation.expires > datetime("2026-01-02")'
 ANYTHING = (
     "true",
     "false",
@@ -70,6 +101,16 @@ ANYTHING = (
     *(f"principal in {group}" for group in of("Group", *GROUPS)),
     *(f"{group} in {of('Group', 'g2')[0]}" for group in of("Group", "g0", "missing")),
     'Group::"missing".hasTag("x") && context.delegated',
+    "context.kya_level > 1",
+    "context has delegation && context.delegation.depth > 1",
+    f'context has delegation && context.delegation.user == User::"{ALICE}"',
+    'context has delegation && context.delegation.user in Group::"g0"',
+    'context has delegation && context.delegation.user.hasTag("team")',
+    'context has delegation && context.delegation.origin in Group::"g1"',
+    'context has delegation && context.delegation.scopes.contains("x")',
+    MOMENT,
+    "if context has delegation then context.delegation.kya_level > 0 else true",
+    "context has delegation && context.delegation.binding + 9223372036854775807 > 0",
     'Tool::"git/reset".destructive',
 )
 OPEN, READ_TOOL, RESET = of("Tool", "git/open", "git/read", "git/reset")
@@ -112,6 +153,9 @@ ARGUED = About(
         "context.args has text && 1 + 9223372036854775807 > 0",
         "1 + 9223372036854775807 > 0 || context.args has text",
         "context.args has count && context.delegated",
+        "context.args has count && context has delegation && context.delegation.depth > 1",
+        'context has delegation && context.delegation.user in Group::"g0" || context.args has text',
+        f"{MOMENT} && context.args has text",
     ),
 )
 A, B, C = of("Resource", "git/file:///a", "git/file:///b", "git/file:///c'd")
@@ -200,6 +244,11 @@ def entities(draw: st.DrawFn) -> list[dict[str, Any]]:
         parents = [{"type": "Group", "id": one} for one in sorted(within)]
         tags = draw(st.sampled_from([{}, {"team": "x"}]))
         found.append({"uid": {"type": "Agent", "id": name}, "parents": parents, "tags": tags})
+    for name in (ALICE, BOB):
+        within = draw(st.sets(st.sampled_from((*GROUPS, "revoked"))))
+        parents = [{"type": "Group", "id": one} for one in sorted(within)]
+        tags = draw(st.sampled_from([{}, {"team": "x"}]))
+        found.append({"uid": {"type": "User", "id": name}, "parents": parents, "tags": tags})
     things = [{"__entity": {"type": "Resource", "id": f"git/{uri}"}} for uri in URIS[:2]]
     return [*found, {"uid": {"type": "Catalog", "id": "c"}, "attrs": {"things": things}}]
 
@@ -292,6 +341,7 @@ def _of_tenant(text: str) -> str:
         text = text.replace(f'"{name}"', f'"acme/{name}"')
     for name in SUBJECTS[:2]:
         text = text.replace(name, ACME)
+    text = text.replace(f'User::"{ALICE}"', 'User::"acme/alice"')
     return text.replace('Catalog::"c"', 'Catalog::"acme/c"')
 
 
@@ -317,95 +367,100 @@ LISTS = {
 }
 
 
-def listing(subject: str, kind: Kind, *names: str, delegated: bool | None = False) -> Listing:
-    return Listing(SpiffeId.parse(subject), "git", kind, names, delegated)
+def listing(
+    subject: str,
+    kind: Kind,
+    *names: str,
+    circumstances: Circumstances = PLAIN,
+    bootstrap: bool = False,
+) -> Listing:
+    return Listing(SpiffeId.parse(subject), "git", kind, names, circumstances, bootstrap)
 
 
-def asked(subject: str, kind: Kind, name: str, arguments: Any) -> Question | None:
+def asked(
+    subject: str, kind: Kind, name: str, arguments: Any, circumstances: Circumstances = PLAIN
+) -> Question | None:
     action, wire_type, _ = LISTS[kind]
     try:
-        return question(subject, action, f"{wire_type}:git/{name}", arguments)
+        return question(
+            subject, action, f"{wire_type}:git/{name}", arguments, circumstances=circumstances
+        )
     except RequestError:
         return None
 
 
-def is_permitted(policy: CompiledPolicy, one: Question, age: float, *, delegated: bool) -> bool:
-    """What Cedar says of one call, also of one that a user delegated."""
-    if not delegated:
-        return decide(policy, one, age_seconds=age).allowed
-    try:
-        inquiry = translate(policy, one, whole=True)
-    except Refusal:
-        return False
-    context = json.loads(inquiry.context) | {"delegated": True}
-    request = inquiry.request() | {"context": json.dumps(context)}
-    enforced, known = inquiry.asked.sets.enforced, inquiry.asked.part.entities
-    outcome = outcome_of(cedarpy.is_authorized(request, enforced, known))
-    return _judge(policy, outcome, age).allowed
-
-
 def pages(
-    policy: CompiledPolicy, subject: str, age: float, *, delegated: bool | None = False
+    policy: CompiledPolicy, subject: str, age: float, **parts: Any
 ) -> Iterator[tuple[Kind, str, bool]]:
     """Each entry of each list, and whether it is shown."""
     for kind, (_, _, names) in LISTS.items():
-        one = listing(subject, kind, *names, delegated=delegated)
+        one = listing(subject, kind, *names, **parts)
         seen = filter_listing(policy, one, age_seconds=age)
         assert seen.above < age <= seen.upto
         yield from ((kind, name, index in seen.shown) for index, name in enumerate(names))
 
 
-@given(sources(*ALL, TOOLS, ARGUED), SUBJECT, AGE, DELEGATED, SAMPLES)
-def test_what_is_hidden_is_denied_whatever_the_arguments(
+@given(sources(*ALL, TOOLS, ARGUED), SUBJECT, AGE, st.tuples(CIRCUMSTANCES, st.booleans()), SAMPLES)
+def test_what_is_hidden_is_denied_whatever_the_arguments_and_whoever_may_delegate(
     policy: CompiledPolicy,
     subject: str,
     age: float,
-    delegated: bool | None,
+    phase: tuple[int, bool],
     samples: list[dict[str, Any]],
 ) -> None:
-    for kind, name, is_shown in pages(policy, subject, age, delegated=delegated):
-        calls = (asked(subject, kind, name, sample) for sample in samples)
+    number, bootstrap = phase
+    everything = circumstances_of(subject)
+    now = everything[number]
+    known = now.kya_level
+    possible = [one._replace(kya_level=known) for one in everything if one.delegation]
+    for kind, name, is_shown in pages(policy, subject, age, circumstances=now, bootstrap=bootstrap):
+        under = [now, *(possible if bootstrap else ())]
+        calls = (asked(subject, kind, name, sample, one) for sample in samples for one in under)
         assert is_shown or not [
-            call
-            for call in calls
-            if call and is_permitted(policy, call, age, delegated=delegated is None)
+            call for call in calls if call and decide(policy, call, age_seconds=age).allowed
         ]
 
 
-@given(sources(*ALL, TOOLS, ARGUED), SUBJECT, AGE, SAMPLES)
+@given(sources(*ALL, TOOLS, ARGUED), SUBJECT, AGE, CIRCUMSTANCES, SAMPLES)
 def test_a_denied_call_is_hidden_if_lists_hide_it_and_only_then(
-    policy: CompiledPolicy, subject: str, age: float, samples: list[dict[str, Any]]
+    policy: CompiledPolicy, subject: str, age: float, number: int, samples: list[dict[str, Any]]
 ) -> None:
-    for kind, name, is_shown in pages(policy, subject, age):
-        for call in (asked(subject, kind, name, sample) for sample in samples):
+    now = circumstances_of(subject)[number]
+    for kind, name, is_shown in pages(policy, subject, age, circumstances=now):
+        for call in (asked(subject, kind, name, sample, now) for sample in samples):
             decision = call and decide(policy, call, age_seconds=age)
             assert not decision or decision.hidden is not (is_shown or decision.allowed)
 
 
-@given(sources(*map(unargued, ALL)), SUBJECT, AGE)
+@given(sources(*map(unargued, ALL)), SUBJECT, AGE, CIRCUMSTANCES)
 def test_what_is_shown_is_permitted_where_no_policy_looks_at_arguments(
-    policy: CompiledPolicy, subject: str, age: float
+    policy: CompiledPolicy, subject: str, age: float, number: int
 ) -> None:
-    for kind, name, is_shown in pages(policy, subject, age):
+    now = circumstances_of(subject)[number]
+    for kind, name, is_shown in pages(policy, subject, age, circumstances=now):
         conforming = {"text": "a"} if name == "read" else {}
-        call = asked(subject, kind, name, conforming)
+        call = asked(subject, kind, name, conforming, now)
         assert is_shown is bool(call and decide(policy, call, age_seconds=age).allowed)
 
 
 @given(
     sources(*ALL, TOOLS, ARGUED),
-    st.permutations([*itertools.product(SUBJECTS, LISTS, (False, None))]),
+    st.permutations([*itertools.product(SUBJECTS, LISTS, (*range(0, 8, 2), None))]),
     st.data(),
 )
 def test_whoever_looked_before_and_whatever_else_is_listed_changes_nothing(
-    policy: CompiledPolicy, order: list[tuple[str, Kind, bool | None]], data: st.DataObject
+    policy: CompiledPolicy, order: list[tuple[str, Kind, int | None]], data: st.DataObject
 ) -> None:
     alone = policy.offering(policy.offered)
-    for subject, kind, delegated in order[:6]:
+    for subject, kind, number in order[:6]:
+        bootstrap = number is None
+        now = circumstances_of(subject)[number or 0]
         names = data.draw(st.lists(st.sampled_from(LISTS[kind][2]), max_size=12))
         age = data.draw(AGE)
-        together = listing(subject, kind, *names, delegated=delegated)
-        ones = [listing(subject, kind, name, delegated=delegated) for name in names]
+        together = listing(subject, kind, *names, circumstances=now, bootstrap=bootstrap)
+        ones = [
+            listing(subject, kind, name, circumstances=now, bootstrap=bootstrap) for name in names
+        ]
         shown = [bool(filter_listing(alone, one, age_seconds=age).shown) for one in ones]
         expected = tuple(index for index, one in enumerate(shown) if one)
         assert filter_listing(policy, together, age_seconds=age).shown == expected

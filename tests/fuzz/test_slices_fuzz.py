@@ -13,9 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governd.policy.compiled import CompiledPolicy
+from governd.policy.delegated import PLAIN, Circumstances
 from governd.policy.entities import Uid
 from governd.policy.inquiry import Inquiry, translate
-from tests.policies import ACME, READER, TENANTS, WRITER, compiled, question
+from tests.policies import (
+    ACME,
+    ALICE,
+    BOB,
+    READER,
+    TENANTS,
+    WRITER,
+    acting,
+    compiled,
+    question,
+)
 
 SUBJECTS = (WRITER, READER, ACME)
 GROUPS = tuple(f"g{number}" for number in range(5))
@@ -81,6 +92,12 @@ PRINCIPALS = st.sampled_from(
     ]
 )
 CONDITIONS = (
+    f'context has delegation && context.delegation.user == User::"{ALICE}"',
+    *(f"context has delegation && context.delegation.user in {name}" for name in IN[:2]),
+    f"context has delegation && context.delegation.origin in {IN[0]}",
+    "context has delegation && context.delegation.depth > 1",
+    'context has delegation && context.delegation.user.hasTag("team")',
+    "context.kya_level > 1",
     *("true", "false", "context.args_undeclared", 'principal.hasTag("team")'),
     *(f"principal in {name}" for name in IN),
     f"principal in [{IN[0]}, {IN[3]}]",
@@ -118,6 +135,7 @@ def entities(draw: st.DrawFn) -> list[dict[str, Any]]:
         tags = draw(st.sampled_from([{}, {"team": "x"}]))
         found.append(_listed(draw, "Group", name, GROUPS[:number]) | {"tags": tags})
     found += [_listed(draw, "Agent", name, GROUPS) for name in SUBJECTS[:2]]
+    found.append(_listed(draw, "User", ALICE, (*GROUPS, "revoked")))
     return found + [_listed(draw, "ExternalService", name, GROUPS) for name in SERVICES[:2]]
 
 
@@ -127,16 +145,24 @@ def _listed(draw: st.DrawFn, kind: str, name: str, groups: tuple[str, ...]) -> d
     return {"uid": {"type": kind, "id": name}, "parents": parents}
 
 
-def of_slice(policy: CompiledPolicy, inquiry: Inquiry) -> Iterator[object]:
+def _under(subject: str) -> tuple[Circumstances, ...]:
+    chain = acting(ALICE, subject, READER, scopes=["tools:call:git/open"], evidence=["acting_as"])
+    return PLAIN, acting(ALICE, subject), acting(BOB, subject, own_level=2), chain
+
+
+def of_slice(
+    policy: CompiledPolicy, inquiry: Inquiry, schema: cedarpy.Schema | None
+) -> Iterator[object]:
     sets = inquiry.asked.sets
     for handle in (sets.enforced, sets.with_shadow or sets.enforced):
-        yield _said(policy, inquiry, handle, inquiry.asked.part.entities)
+        yield _said(inquiry, handle, inquiry.asked.part.entities, schema)
 
 
 def of_whole(policy: CompiledPolicy, inquiry: Inquiry) -> Iterator[object]:
     counting = [one for one in policy.policies.values() if inquiry.asked.key.counts(one)]
     graph = policy.graph
     uids = {*(Uid(*name) for name in graph._records), *(Uid("Agent", name) for name in SUBJECTS)}
+    uids |= {Uid("User", name) for name in (ALICE, BOB)}
     records = [record for uid in uids if (record := graph.record(uid))]
     served = {"uid": {"type": "Resource", "id": "git/file:///a"}, "attrs": {"uri": "file:///a"}}
     records.append(served | {"parents": [{"type": "McpServer", "id": "git"}]})
@@ -145,30 +171,34 @@ def of_whole(policy: CompiledPolicy, inquiry: Inquiry) -> Iterator[object]:
         names = [one.id for one in counting if shadow or not one.traits.shadow]
         static = {name: policy.policies.est(name) for name in names}
         text = json.dumps({"staticPolicies": static, "templates": {}, "templateLinks": []})
-        yield _said(policy, inquiry, cedarpy.PolicySet.from_json_str(text), everything)
+        yield _said(inquiry, cedarpy.PolicySet.from_json_str(text), everything, policy.schema)
 
 
 def _said(
-    policy: CompiledPolicy,
     inquiry: Inquiry,
     handle: cedarpy.PolicySet,
     known: cedarpy.Entities,
+    schema: cedarpy.Schema | None,
 ) -> object:
-    result = cedarpy.is_authorized(inquiry.request(), handle, known, schema=policy.schema)
+    result = cedarpy.is_authorized(inquiry.request(), handle, known, schema=schema)
     diagnostics = result.diagnostics
     return result.decision, sorted(diagnostics.reasons), sorted(diagnostics.errors)
 
 
-@given(policies(least=1, most=8), policies(least=0, most=2), entities())
+@given(policies(least=1, most=8), policies(least=0, most=2), entities(), st.integers(0, 3))
 def test_a_slice_answers_as_the_whole_set_does(
-    text: str, tenants: str, listed: list[dict[str, Any]]
+    text: str, tenants: str, listed: list[dict[str, Any]], number: int
 ) -> None:
     mine = {"tenants/acme/policies/x.cedar": _of_tenant(tenants)}
     policy = compiled(text, manifest=TENANTS, entities=listed, extra=mine)
     for subject in SUBJECTS:
+        now = _under(subject)[number]
         for action, resource, arguments in ASKED:
-            inquiry = translate(policy, question(subject, action, resource, arguments), whole=True)
-            assert list(of_slice(policy, inquiry)) == list(of_whole(policy, inquiry))
+            asked = question(subject, action, resource, arguments, circumstances=now)
+            whole = translate(policy, asked, whole=True)
+            expected = list(of_whole(policy, whole))
+            assert list(of_slice(policy, whole, policy.schema)) == expected
+            assert list(of_slice(policy, translate(policy, asked), None)) == expected
 
 
 def _of_tenant(text: str) -> str:
@@ -177,4 +207,4 @@ def _of_tenant(text: str) -> str:
         text = text.replace(f'"{name}"', f'"acme/{name}"')
     for name in SUBJECTS[:2]:
         text = text.replace(name, ACME)
-    return text
+    return text.replace(f'User::"{ALICE}"', 'User::"acme/alice"')

@@ -66,6 +66,11 @@ def decode(part: bytes) -> bytes:
     return decoded
 
 
+def encode(data: bytes) -> str:
+    """Base64url without padding (RFC 7515, section 2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
 def read_object(text: bytes) -> Mapping[str, Any]:
     """Reads a JSON object.
 

@@ -57,7 +57,7 @@ def find_key(document: bytes, key_id: str, algorithm: str) -> PublicKey:
     if len(found) != 1 or found[0].get("kty") != _FAMILIES[algorithm[:2]]:
         message = "no such key"
         raise ValueError(message)
-    return _public_key(found[0])
+    return public_key(found[0])
 
 
 def _keys(members: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -72,8 +72,12 @@ def _fits(key: Mapping[str, Any]) -> bool:
     return bool(key.get("use", _USE) == _USE)
 
 
-def _public_key(key: Mapping[str, Any]) -> PublicKey:
-    """The public key that a JWK's own parameters make, and no others."""
+def public_key(key: Mapping[str, Any]) -> PublicKey:
+    """The public key that a JWK's own parameters make, and no others.
+
+    Raises:
+        ValueError: It is no key of an elliptic curve or RSA, or one of too few bits.
+    """
     try:
         if key["kty"] == "EC":
             return ECKey.import_key({name: key[name] for name in ("kty", "crv", "x", "y")})

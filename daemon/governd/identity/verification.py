@@ -17,7 +17,7 @@ does not know. Revocation lists are not read: X.509-SVIDs are short-lived instea
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -154,16 +154,33 @@ class Verifier:
             PeerError: It is nobody's, or not of a trusted domain.
         """
         digest = hashlib.sha256(presented.leaf + presented.others).digest()
+        return self._look_up(digest, lambda: _der(presented), now)
+
+    def verify_chain(self, chain: Sequence[bytes], now: datetime) -> VerifiedPeer:
+        """The same for certificates in DER, the leaf first.
+
+        Raises:
+            PeerError: As for ``verify``.
+        """
+        # Of digests: how the certificates are divided up counts.
+        digests = b"".join(hashlib.sha256(der).digest() for der in chain)
+        return self._look_up(hashlib.sha256(digests).digest(), lambda: chain, now)
+
+    def _look_up(
+        self, digest: bytes, chain: Callable[[], Sequence[bytes]], now: datetime
+    ) -> VerifiedPeer:
         found = self._seen.get(digest)
         if isinstance(found, VerifiedPeer) and found.not_before <= now <= found.not_after:
             return found
         if isinstance(found, _Refusal) and found.until - _REFUSED_FOR <= now < found.until:
             raise PeerError(found.why)
-        return self._verify(digest, presented, now)
+        return self._verify(digest, chain, now)
 
-    def _verify(self, digest: bytes, presented: Presented, now: datetime) -> VerifiedPeer:
+    def _verify(
+        self, digest: bytes, chain: Callable[[], Sequence[bytes]], now: datetime
+    ) -> VerifiedPeer:
         try:
-            peer = verify_svid(_der(presented), self._bundles, now)
+            peer = verify_svid(chain(), self._bundles, now)
         except PeerError as error:
             # So that who is refused again and again costs no signature each time.
             self._remember(digest, _Refusal(str(error), now + _REFUSED_FOR))

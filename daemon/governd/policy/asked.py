@@ -1,10 +1,12 @@
 """Who asks for what, and all that follows of it whatever the arguments are.
 
 Most questions differ from earlier ones in their arguments at most. What is found out once
-for subject, action and resource is kept, in a cache bounded by the text of its names.
+for subject, action and resource is kept, in a cache bounded by the text of its names; and
+again for each of the circumstances that policies tell apart.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, TypeVar
 
@@ -66,6 +68,8 @@ class Asked:
         part: Who asks for what, and what the evaluation can reach.
         key: Which policies count.
         sets: Those of them that can apply.
+        context: Members of Cedar's context that follow of the circumstances, as far as any
+            of these policies looks at them.
         chars: What keeping it costs, in characters.
         listed: Whether it is a call, read or use of something that MCP servers list.
         conforms: Whether the schema accepted a request of this kind. Arguments cannot
@@ -80,12 +84,28 @@ class Asked:
     part: Part
     key: SetKey
     sets: PolicySets
+    context: Mapping[str, object]
     chars: int = 0
     listed: bool = False
     conforms: bool = False
     shown_upto: float | None = None
     seen: dict[tuple[str, float], Verdict] = field(default_factory=dict)
     ruled: dict[tuple[Outcome, Outcome, float], Verdict] = field(default_factory=dict)
+
+    def under(self, context: Mapping[str, object], part: Part) -> "Asked":
+        """The same in other circumstances, as yet without anything that followed of them.
+
+        Args:
+            context: What follows of these.
+            part: With what evaluations can reach then.
+        """
+        chars = self.chars - self.part.chars + part.chars
+        # INVARIANT: what circumstances are told as has the types that the schema declares;
+        # but an action of an extension may have a context without a delegation.
+        conforms = self.tool is not None and not self.tool.declared
+        return Asked(
+            self.tool, part, self.key, self.sets, context, chars, self.listed, conforms=conforms
+        )
 
     @property
     def destructive(self) -> bool:
@@ -110,7 +130,9 @@ def _keep(held: dict[_Key, Verdict], key: _Key, verdict: Verdict) -> None:
     held[key] = verdict
 
 
-AskedCache: TypeAlias = "cachetools.LRUCache[Names, Asked]"
+AskedKey: TypeAlias = tuple[Names, str]
+"""A question's names, and what of its circumstances candidates look at; ``""`` in plain ones."""
+AskedCache: TypeAlias = "cachetools.LRUCache[AskedKey, Asked]"
 
 
 def empty_cache() -> AskedCache:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from governd.policy.entities import Held, Uid
+from governd.policy.entities import Uid
+from governd.policy.given import Held
 from governd.policy.manifest import Grant
 
 

@@ -17,6 +17,12 @@ A file of cases (YAML, ``tests/*.yaml`` beside a policy) is data::
         resource: tool:git/git_reset
         arguments: {repo_path: /srv/repo}
         want: {decision: deny, code: FORBIDDEN, reasons: [base/destructive-needs-grant]}
+      - name: unless a user delegated
+        subject: spiffe://example.org/agent/writer
+        action: tools/call
+        resource: tool:git/git_reset
+        delegation: {user: "https://idp.example#alice"}
+        want: allow
 
 Arguments go through the parser that questions on the wire go through.
 """
@@ -25,22 +31,21 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from governd.errors import RequestError
 from governd.identity import SpiffeId
 from governd.policy.arguments import ArgumentLimits, parse_arguments
 from governd.policy.compiler import CompiledPolicy
 from governd.policy.decision import Decision
+from governd.policy.delegated import MAX_KYA_LEVEL
 from governd.policy.engine import decide
 from governd.policy.question import Question, parse_name, parse_resource
+from governd.policy.stated import StatedDelegation, circumstances
+from governd.policy.table import Table
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Wanted(_Table):
+class Wanted(Table):
     """What a decision must say; what is not given is not compared.
 
     Attributes:
@@ -56,7 +61,7 @@ class Wanted(_Table):
     obligations: tuple[str, ...] | None = None
 
 
-class Case(_Table):
+class Case(Table):
     """One question.
 
     Attributes:
@@ -65,6 +70,8 @@ class Case(_Table):
         action: What for.
         resource: ``<type>:<id>``.
         arguments: Of the call.
+        delegation: For whom the subject acts.
+        kya_level: How well the subject is known.
         age_seconds: The policy's age.
         want: The decision wanted.
     """
@@ -74,6 +81,8 @@ class Case(_Table):
     action: str
     resource: str
     arguments: dict[str, Any] | None = None
+    delegation: StatedDelegation | None = None
+    kya_level: Annotated[int, Field(ge=0, le=MAX_KYA_LEVEL)] = 0
     age_seconds: float = 0.0
     want: Literal["allow", "deny"] | Wanted
 
@@ -90,15 +99,17 @@ class Case(_Table):
         """
         kind, _, name = self.resource.partition(":")
         text = b"" if self.arguments is None else _json(self.arguments)
+        subject = SpiffeId.parse(self.subject, field="subject")
         return Question(
-            subject=SpiffeId.parse(self.subject, field="subject"),
+            subject=subject,
             action=parse_name(self.action, field="action"),
             resource=parse_resource(kind, name),
             arguments=parse_arguments(text, ArgumentLimits()),
+            circumstances=circumstances(self.delegation, subject, kya_level=self.kya_level),
         )
 
 
-class CaseFile(_Table):
+class CaseFile(Table):
     """A file of cases.
 
     Attributes:

@@ -6,6 +6,7 @@ from typing import Any
 
 import cedarpy
 
+from governd.identity import SpiffeId
 from governd.policy.asked import AskedCache, empty_cache
 from governd.policy.entities import EntityGraph
 from governd.policy.filed import FiledPolicies
@@ -33,6 +34,8 @@ class CompiledPolicy:
         offered: What these registered.
         asked: What was asked before.
         listings: Lists that were shown before.
+        revoked: Who is revoked beside the source: SPIFFE IDs, and users by their ids.
+        source_graph: The entities without that; ``None`` where it is ``graph``.
     """
 
     digest: str
@@ -47,6 +50,13 @@ class CompiledPolicy:
     offered: Offered = NOTHING
     asked: AskedCache = field(default_factory=empty_cache)
     listings: Listings = field(default_factory=Listings)
+    revoked: frozenset[str] = frozenset()
+    source_graph: EntityGraph | None = None
+
+    def is_revoked(self, spiffe_id: SpiffeId) -> bool:
+        """Whether a SPIFFE ID is on the deny-list, the source's or that beside it."""
+        name = str(spiffe_id)
+        return name in self.revoked or name in self.manifest.revoked.subjects
 
     def tool(self, resource_id: str) -> Tool | None:
         """The tool ``<server>/<name>``, by its exact name, as it counts."""

@@ -23,6 +23,7 @@ class DecisionCode(enum.Enum):
     POLICY_STALE = 9
     LOG_UNAVAILABLE = 10
     QUARANTINED = 11
+    EVIDENCE_EXPIRED = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,9 @@ import rfc8785
 
 from governd.policy.argument_types import Record
 from governd.policy.input_schema import read_parameters
-from governd.policy.strict_json import read_object, refuse, typed
 from governd.policy.tools import CAPABILITY, NO_HINTS, Hints
 from governd.policy.unsafe_schema import unsafe_parts
+from governd.strict_json import read_object, refuse, typed
 
 MAX_NAME_BYTES = 2048
 MAX_REQUIRES = 64

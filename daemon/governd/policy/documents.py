@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from governd.errors import PolicyError, Problem
-from governd.policy.strict_json import unique_members
+from governd.strict_json import unique_members
 
 MAX_FILE_BYTES = 4 << 20
 _TOML_LINE = re.compile(r"at line (\d+)")

@@ -6,6 +6,7 @@ not be evaluated must not become a permit. Left to others: how a question came i
 is recorded of its answer.
 """
 
+import json
 from dataclasses import replace
 
 import cedarpy
@@ -114,7 +115,7 @@ def _shown_upto(policy: CompiledPolicy, asked: Asked, decision: Decision) -> flo
     if asked.shown_upto is None:
         part, sets = asked.part, asked.sets
         uids = part.principal.uid, part.action.uid, part.resource.uid
-        call = AnyCall(*uids, part.entities, sets.facts)
+        call = AnyCall(*uids, part.entities, sets.facts, json.dumps(asked.context))
         asked.shown_upto = permitted_upto(policy.policies, call, sets)
     return asked.shown_upto
 

@@ -13,9 +13,8 @@ import cedarpy
 
 from governd.errors import RequestError
 from governd.identity import SpiffeId
-from governd.policy.reserved import is_reserved, reserve
-
-REVOKED_GROUP = "revoked"
+from governd.policy.given import REVOKED_GROUP, Given, Held
+from governd.policy.overlay import Overlay
 
 
 class Uid(NamedTuple):
@@ -34,23 +33,13 @@ class Uid(NamedTuple):
         return {"type": self.type, "id": self.id}
 
 
+_REVOKED = Uid("Group", REVOKED_GROUP)
+
 Name = tuple[str, str]
 """An entity's type and id; a ``Uid`` is one."""
 
 Entity = Mapping[str, Any]
 """An entity in Cedar's JSON form, with explicit ``__entity`` and ``__extn``."""
-
-
-class Held(NamedTuple):
-    """What one agent, group or namespace is given.
-
-    Attributes:
-        capabilities: Capability names, sorted.
-        destructive: Ids of destructive tools, sorted.
-    """
-
-    capabilities: tuple[str, ...] = ()
-    destructive: tuple[str, ...] = ()
 
 
 class Placed(NamedTuple):
@@ -101,29 +90,33 @@ class EntityGraph:
     """All entities of a policy.
 
     Agents need not be listed: one that is not is an agent in its namespace with what
-    grants give to that.
+    grants give to that. Nor need users, who are in nothing then.
+
+    Attributes:
+        given: What governd itself puts entities into.
     """
 
     def __init__(
         self,
         records: Mapping[Name, Entity],
         held: Mapping[Name, Held],
-        *,
-        trust_domain: str,
-        revoked: frozenset[str],
+        given: Given,
     ) -> None:
         """Takes the graph's parts.
 
         Args:
             records: Entities by name, actions among them, agents as far as listed.
             held: What grants give to agents, groups and namespaces.
-            trust_domain: Of the namespaces.
-            revoked: SPIFFE IDs on the deny-list.
+            given: What governd itself puts entities into.
         """
         self._records = records
         self._held = held
-        self._trust_domain = trust_domain
-        self._revoked = revoked
+        self.given = given
+
+    def over(self, records: Mapping[Name, Entity], given: Given) -> "EntityGraph":
+        """The same graph, but for some records and for what governd itself says."""
+        # Not copied: records are read when they are asked for.
+        return EntityGraph(Overlay(records, self._records), self._held, given)
 
     def place(
         self, principal: Uid, action: Uid, resource: Uid, extra: Mapping[Uid, Entity]
@@ -180,9 +173,15 @@ class EntityGraph:
         if uid.type == "Agent":
             return self._agent(uid)
         record = (extra or {}).get(uid) or self._records.get(uid)
-        if uid.type == "ExternalService" and is_reserved(uid.id):
-            return reserve(record or {"uid": uid.json(), "attrs": {}, "parents": []})
+        if uid.type == "User":
+            return _within(uid, record, self.given.of_user(uid.id))
+        if uid.type == "ExternalService" and (above := self.given.of_service(uid.id)):
+            return _within(uid, record, above)
         return record
+
+    def is_revoked(self, uid: Uid) -> bool:
+        """Whether an agent or a user is on the deny-list, or in the group of the revoked."""
+        return _REVOKED in self.placed(uid, {}).ancestors
 
     def _agent(self, uid: Uid) -> Entity | None:
         try:
@@ -190,7 +189,7 @@ class EntityGraph:
         except RequestError:
             return None  # a file refers to what nobody can be
         listed = self._records.get(uid, {})
-        parents = [*listed.get("parents", ()), *self._given_parents(spiffe_id)]
+        parents = [*listed.get("parents", ()), *self.given.of_agent(spiffe_id)]
         held = [self._held[one] for one in {uid, *self.above(parents)} if one in self._held]
         tools = {tool for one in held for tool in one.destructive}
         return {
@@ -203,15 +202,6 @@ class EntityGraph:
             "tags": listed.get("tags", {}),
         }
 
-    def _given_parents(self, spiffe_id: SpiffeId) -> list[dict[str, str]]:
-        """Namespace, from the SPIFFE ID; and the group of the revoked."""
-        parents = []
-        if spiffe_id.namespace and spiffe_id.trust_domain == self._trust_domain:
-            parents.append(Uid("Namespace", spiffe_id.namespace).json())
-        if str(spiffe_id) in self._revoked:
-            parents.append(Uid("Group", REVOKED_GROUP).json())
-        return parents
-
     def above(self, parents: Iterable[Mapping[str, str]]) -> frozenset[Uid]:
         """All that something with some parents is in."""
         seen: set[Uid] = set()
@@ -222,6 +212,12 @@ class EntityGraph:
                 seen.add(uid)
                 todo.extend(_uids(self._records.get(uid, {}).get("parents", ())))
         return frozenset(seen)
+
+
+def _within(uid: Uid, record: Entity | None, parents: Iterable[Mapping[str, str]]) -> Entity:
+    """An entity, listed or not, with further parents."""
+    listed = record or {"uid": uid.json(), "attrs": {}, "parents": []}
+    return {**listed, "parents": [*listed["parents"], *parents]}
 
 
 def _uids(references: Iterable[Mapping[str, str]]) -> list[Uid]:

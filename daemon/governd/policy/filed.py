@@ -13,7 +13,7 @@ from governd.policy.annotations import Traits
 from governd.policy.bundle import PolicyRecord
 from governd.policy.entities import Uid, mentioned_entities
 from governd.policy.likeness import Looks, looks_of
-from governd.policy.reads import Arguments, arguments_read
+from governd.policy.reads import Arguments, arguments_read, delegation_read
 from governd.policy.shelf import Shelf, line_at
 from governd.policy.slices import Scope, scope_of
 
@@ -43,6 +43,7 @@ class FiledPolicy:
         scope: What its scope demands.
         mentioned: Entities that its conditions name.
         arguments: Of the arguments of a call, those that its conditions look at.
+        delegation: Of what is known of a delegation, likewise.
         looks: At what else they look.
     """
 
@@ -54,6 +55,7 @@ class FiledPolicy:
     scope: Scope
     mentioned: tuple[Uid, ...]
     arguments: Arguments
+    delegation: Arguments
     looks: Looks
 
 
@@ -68,6 +70,7 @@ def write_policy(policy: PolicyRecord) -> tuple[bytes, bytes]:
         scope=scope_of(policy.est),
         mentioned=tuple(sorted(set(mentioned_entities(policy.est["conditions"])))),
         arguments=arguments_read(policy.est["conditions"]),
+        delegation=delegation_read(policy.est["conditions"]),
         looks=looks_of(policy.est["conditions"]),
     )
     member = json.dumps({policy.id: policy.est}, separators=(",", ":"))

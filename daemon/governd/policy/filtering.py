@@ -5,15 +5,19 @@ not asked about each: entries that no candidate can tell apart (``onlooker``) ar
 once. What follows of age is told as ranges of it, like a decision's (``verdict``).
 """
 
+import json
 from collections import ChainMap
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
 import cedarpy
 
 from governd.policy.compiled import CompiledPolicy
+from governd.policy.context import ANY_DELEGATION, members, persons
 from governd.policy.entries import PageReader
+from governd.policy.handles import Facts
 from governd.policy.listing import MAX_CACHED_CHARS, Answer, Entry, Listing, Page, Visibility
 from governd.policy.onlooker import Kin, Onlooker, Sight
+from governd.policy.reads import united
 from governd.policy.unknowns import ALWAYS, NEVER, AnyCall, permitted_upto
 
 __all__ = ["Filtering", "Listing", "Visibility", "filter_listing"]
@@ -107,13 +111,26 @@ class Filtering:
         sights = [sight for sight, _, _ in groups]
         entities = self._entities(onlooker, [entry for _, entry, _ in groups], sights)
         places = _together(onlooker.places, sights)
-        handles = self._policy.handles
+        policies, handles = self._policy.policies, self._policy.handles
         together = handles.at(places)
         for sight, one, numbers in groups:
-            uids = onlooker.principal, one.action.uid, one.resource.uid
-            call = AnyCall(*uids, entities, sight.facts, self._listing.delegated, one.several)
             candidates = handles.made.get(sight.places, together)
-            yield numbers, permitted_upto(self._policy.policies, call, candidates)
+            calls = self._calls(onlooker, one, sight.facts, entities)
+            yield numbers, max(permitted_upto(policies, call, candidates) for call in calls)
+
+    def _calls(
+        self, onlooker: Onlooker, one: Entry, facts: Facts, entities: cedarpy.Entities
+    ) -> Iterator[AnyCall]:
+        """An entry's call as things are, and as they may be once a user has delegated."""
+        uids, listing = (onlooker.principal, one.action.uid, one.resource.uid), self._listing
+        for now in (True, False) if listing.bootstrap else (True,):
+            circumstances = listing.circumstances
+            if not now:
+                circumstances = ANY_DELEGATION._replace(kya_level=circumstances.kya_level)
+            in_scope = not now or onlooker.in_scope(one)
+            graph, read = self._policy.graph, facts.delegation
+            context = json.dumps(members(graph, circumstances, read, in_scope=in_scope))
+            yield AnyCall(*uids, entities, facts, context, not now, one.several)
 
     def _entities(
         self, onlooker: Onlooker, ones: Sequence[Entry], sights: Iterable[Sight]
@@ -122,7 +139,10 @@ class Filtering:
         unlisted = {uid: record for one in ones for uid, record in one.unlisted.items()}
         extra = ChainMap(unlisted, self._policy.offered.records)
         asked = (placed.uid for one in ones for placed in (one.action, one.resource))
-        named = (uid for sight in sights for uid in sight.facts.mentioned)
+        facts = [sight.facts for sight in sights]
+        named = {uid for one in facts for uid in one.mentioned}
+        read = united(one.delegation for one in facts)
+        named.update(persons(self._listing.circumstances, read))
         entities, _ = self._policy.graph.around({onlooker.principal, *asked, *named}, extra)
         return entities
 

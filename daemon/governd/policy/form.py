@@ -22,7 +22,7 @@ from governd.policy.filed import write_policy
 from governd.policy.manifest import Manifest
 from governd.policy.tools import CALL, Server
 
-FORMAT = 2
+FORMAT = 3
 
 
 class FormError(ValueError):

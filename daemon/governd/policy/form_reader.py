@@ -19,9 +19,10 @@ from pydantic_core import from_json
 
 from governd.identity import SpiffeId
 from governd.policy.compiled import CompiledPolicy
-from governd.policy.entities import Entity, EntityGraph, Held, Name, Uid
+from governd.policy.entities import Entity, EntityGraph, Name, Uid
 from governd.policy.filed import FiledPolicies
 from governd.policy.form import FormError, Head, Stamp, verified
+from governd.policy.given import Given, Held
 from governd.policy.handles import Handles
 from governd.policy.shelf import Shelf, line_at
 from governd.policy.tools import Server, Tool
@@ -98,8 +99,7 @@ class FormReader:
             graph=EntityGraph(
                 self._records,
                 self._held,
-                trust_domain=manifest.trust_domain,
-                revoked=frozenset(manifest.revoked.subjects),
+                Given(manifest),
             ),
             servers=self._servers,
         )

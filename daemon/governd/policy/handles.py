@@ -67,12 +67,14 @@ class Facts:
     Attributes:
         mentioned: Entities that their conditions name.
         arguments: Of the arguments of a call, those that any of them looks at.
+        delegation: Of what is known of a delegation, likewise.
         looks: What else those of them look at that are enforced.
         hopes: What the permits among these look at.
     """
 
     mentioned: frozenset[Uid]
     arguments: Arguments
+    delegation: Arguments
     looks: Looks
     hopes: Looks
 
@@ -181,6 +183,7 @@ def _facts(policies: Iterable[FiledPolicy]) -> Facts:
     return Facts(
         mentioned=frozenset(uid for one in policies for uid in one.mentioned),
         arguments=united(one.arguments for one in policies),
+        delegation=united(one.delegation for one in policies),
         looks=looks_united(one.looks for one in enforced),
         hopes=looks_united(one.looks for one in enforced if one.effect == "permit"),
     )

@@ -7,17 +7,21 @@ no alias, confusable or prefix reaches a policy that was written for something e
 
 import json
 from collections import ChainMap
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from governd.identity import SpiffeId
-from governd.policy.asked import MAX_CACHED_CHARS, Asked
+from governd.policy.asked import MAX_CACHED_CHARS, Asked, AskedKey
 from governd.policy.compiler import CompiledPolicy
+from governd.policy.context import Members, members, persons
+from governd.policy.counting import OF_A_SERVER, counting
+from governd.policy.coverage import covers
 from governd.policy.decision import DecisionCode
-from governd.policy.entities import Entity, Uid
-from governd.policy.handles import SetKey
+from governd.policy.delegated import PLAIN
+from governd.policy.entities import Entity, Placement, Uid
 from governd.policy.parameters import CedarValue, Projection, project
 from governd.policy.question import Question, ResourceRef
-from governd.policy.tools import CALL, Tool
+from governd.policy.reads import Arguments
+from governd.policy.tools import CALL
 
 _WIRE_TYPES = {
     "tool": "Tool",
@@ -46,7 +50,6 @@ LISTED = frozenset({CALL, "resources/read", "prompts/get"})
 """What is done to what MCP servers list."""
 
 _JSON = json.JSONEncoder().encode
-_OF_A_SERVER = frozenset({"Tool", "Resource", "Prompt"})
 
 
 class Refusal(Exception):  # noqa: N818 - carries an answer, not a fault
@@ -96,17 +99,25 @@ def translate(policy: CompiledPolicy, question: Question, *, whole: bool = False
     Raises:
         Refusal: It names what nothing declares, or an argument has the wrong type.
     """
-    asked = policy.asked.get(question.names)
+    asked = policy.asked.get((question.names, ""))
     if asked is None:
-        asked = _asked(policy, question)
-        if asked.chars <= MAX_CACHED_CHARS:
-            policy.asked[question.names] = asked
+        asked = _kept(policy, (question.names, ""), _asked(policy, question))
+    if question.circumstances != PLAIN:
+        asked = _under(policy, asked, question)
     projection = _project(asked, question)
     args, read = projection.args, asked.sets.facts.arguments
-    if asked.conforms and not whole and read is not None:
+    context = asked.context
+    if whole or not asked.conforms:
+        context = _members(policy, asked, question, None)
+    elif read is not None:
         args = {name: args[name] for name in args if name in read}
-    context = _context(asked.tool, projection, args)
-    return Inquiry(asked, _JSON(context), projection.undeclared)
+    return Inquiry(asked, _JSON(_context(asked, context, projection, args)), projection.undeclared)
+
+
+def _kept(policy: CompiledPolicy, key: AskedKey, asked: Asked) -> Asked:
+    if asked.chars <= MAX_CACHED_CHARS:
+        policy.asked[key] = asked
+    return asked
 
 
 def _asked(policy: CompiledPolicy, question: Question) -> Asked:
@@ -122,7 +133,35 @@ def _asked(policy: CompiledPolicy, question: Question) -> Asked:
     listed = question.action in LISTED
     undeclared = tool is not None and not tool.declared
     # No schema has a tool that only its server declares: there is nothing to conform to.
-    return Asked(tool, part, key, sets, chars, listed, conforms=undeclared)
+    context = members(policy.graph, PLAIN, None, in_scope=True)
+    return Asked(tool, part, key, sets, context, chars, listed, conforms=undeclared)
+
+
+def _under(policy: CompiledPolicy, plain: Asked, question: Question) -> Asked:
+    """The same question in its circumstances, of which mostly little is looked at."""
+    read = plain.sets.facts.delegation
+    context = _members(policy, plain, question, read)
+    key = (question.names, _JSON(context))
+    asked = policy.asked.get(key)
+    if asked is None:
+        part, named = plain.part, persons(question.circumstances, read)
+        if named:
+            unlisted = ChainMap(unlisted_record(part.resource.uid), policy.offered.records)
+            mentioned = {*plain.sets.facts.mentioned, *named}
+            placement = Placement(part.principal, part.action, part.resource)
+            part = policy.graph.reachable(placement, mentioned, unlisted)
+        asked = plain.under(context, part)
+        asked.chars += len(key[1])
+        asked = _kept(policy, key, asked)
+    return asked
+
+
+def _members(policy: CompiledPolicy, asked: Asked, question: Question, read: Arguments) -> Members:
+    """What policies see of a question's circumstances, as far as they look at it."""
+    circumstances, resource = question.circumstances, asked.part.resource.uid
+    server = policy.servers.get(resource.id.partition("/")[0])
+    in_scope = covers(circumstances, resource, server.spiffe_id if server else None)
+    return members(policy.graph, circumstances, read, in_scope=in_scope)
 
 
 def named(policy: CompiledPolicy, action: str, reference: ResourceRef) -> tuple[Uid, Uid]:
@@ -149,7 +188,7 @@ def _resource(policy: CompiledPolicy, reference: ResourceRef) -> Uid:
         raise Refusal(DecisionCode.UNKNOWN_RESOURCE)
     uid = Uid(kind, reference.id)
     server, slash, name = reference.id.partition("/")
-    if kind in _OF_A_SERVER and (server not in policy.servers or not slash or not name):
+    if kind in OF_A_SERVER and (server not in policy.servers or not slash or not name):
         raise Refusal(DecisionCode.UNKNOWN_RESOURCE)
     if kind == "McpServer" and reference.id not in policy.servers:
         raise Refusal(DecisionCode.UNKNOWN_RESOURCE)
@@ -167,33 +206,15 @@ def _project(asked: Asked, question: Question) -> Projection:
 
 
 def _context(
-    tool: Tool | None, projection: Projection, args: dict[str, CedarValue]
-) -> dict[str, CedarValue]:
-    context: dict[str, CedarValue] = {
-        "args_undeclared": bool(projection.undeclared),
-        "delegated": False,  # no evidence of a delegation is accepted yet
-    }
-    if tool:
+    asked: Asked,
+    circumstances: Mapping[str, object],
+    projection: Projection,
+    args: dict[str, CedarValue],
+) -> dict[str, object]:
+    context = {"args_undeclared": bool(projection.undeclared), **circumstances}
+    if asked.tool:
         context["args"] = args
     return context
-
-
-def counting(policy: CompiledPolicy, subject: SpiffeId, resource: Uid) -> SetKey:
-    """Which policies count for a subject and a resource."""
-    tenant = policy.manifest.tenant_of(subject)
-    return SetKey(tenant, foreign=bool(tenant) and not _is_for(policy, tenant, resource))
-
-
-def _is_for(policy: CompiledPolicy, tenant: str, resource: Uid) -> bool:
-    """Whether a tenant's permits count for a resource: its own, or a server it may use."""
-    if resource.type == "Agent":
-        return policy.manifest.tenant_of(SpiffeId.parse(resource.id)) == tenant
-    if resource.type not in {*_OF_A_SERVER, "McpServer"}:
-        return resource.id.startswith(tenant + "/")
-    server = policy.servers[resource.id.partition("/")[0]]
-    if policy.manifest.tenant_of(server.spiffe_id) == tenant:
-        return True
-    return any(one.name == tenant and server.name in one.servers for one in policy.manifest.tenant)
 
 
 def unlisted_record(resource: Uid) -> dict[Uid, Entity]:

@@ -10,9 +10,11 @@ from collections.abc import Collection, Iterator
 from governd.errors import Problem
 from governd.policy.bundle import BASE, PolicyRecord, PolicySource
 from governd.policy.crowds import crowds
-from governd.policy.entities import REVOKED_GROUP, mentioned_entities
+from governd.policy.entities import mentioned_entities
+from governd.policy.given import REVOKED_GROUP
 from governd.policy.layout import MANIFEST
 from governd.policy.lint_calls import NamesOfTools, scope_entities
+from governd.policy.lint_context import NamesOfContext, user_problems
 from governd.policy.lint_tools import registers_tools, tool_problems
 from governd.policy.tenancy import named_entity
 
@@ -29,6 +31,7 @@ def lint(source: PolicySource) -> list[Problem]:
         *_crowds(source),
         *_grants(source),
         *tool_problems(source),
+        *user_problems(source),
     ]
     return sorted(found, key=lambda one: (one.file, one.line, one.message))
 
@@ -40,11 +43,16 @@ def _manifest(source: PolicySource) -> Iterator[Problem]:
 
 
 def _policies(source: PolicySource) -> Iterator[Problem]:
-    groups, tools = _groups(source), NamesOfTools(source)
+    groups, tools, context = _groups(source), NamesOfTools(source), NamesOfContext(source)
     for policy in source.policies:
         if policy.statement.file == BASE:
             continue
-        said = (*_policy(policy), *_unknown_groups(policy, groups), *tools.problems(policy))
+        said = (
+            *_policy(policy),
+            *_unknown_groups(policy, groups),
+            *tools.problems(policy),
+            *context.problems(policy),
+        )
         for message in said:
             yield Problem(policy.statement.file, policy.statement.line, f"policy: {message}")
 

@@ -13,6 +13,7 @@ import cachetools
 
 from governd.identity import SpiffeId
 from governd.policy.definitions import Kind
+from governd.policy.delegated import PLAIN, Circumstances
 from governd.policy.entities import Entity, Placed, Uid
 from governd.policy.slices import Met
 
@@ -30,14 +31,17 @@ class Listing:
         kind: What is listed.
         names: Of the entries, in their order; of resources their URIs, of templates
             their URI templates.
-        delegated: Whether a user delegated; ``None`` where one may do so yet.
+        circumstances: What is known of the subject, and for whom it is to see it.
+        bootstrap: Whether a user may delegate yet: then what could be permitted by that is
+            shown, too.
     """
 
     subject: SpiffeId
     server: str
     kind: Kind
     names: tuple[str, ...]
-    delegated: bool | None = False
+    circumstances: Circumstances = PLAIN
+    bootstrap: bool = False
 
     @property
     def page(self) -> "PageKey":

@@ -8,33 +8,32 @@ a missing forbid would otherwise go unnoticed.
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from governd.errors import RequestError
 from governd.identity import SpiffeId
+from governd.policy.delegated import read_user
+from governd.policy.table import SpiffeIdText, Table, TrustDomain
 from governd.policy.tools import Capability, ServerName
+from governd.policy.trusted import DelegationRules, Issuers, Kya
 
 TenantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 GroupName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Namespace = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
-def _is_spiffe_id(text: str) -> str:
+def _is_user(text: str) -> str:
     try:
-        SpiffeId.parse(text, field="value")
+        read_user(text, field="value")
     except RequestError as error:
         raise ValueError(str(error)) from error
     return text
 
 
-SpiffeIdText = Annotated[str, AfterValidator(_is_spiffe_id)]
+UserText = Annotated[str, AfterValidator(_is_user)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Tenant(_Table):
+class Tenant(Table):
     """Callers whose policies are their own.
 
     Attributes:
@@ -59,7 +58,7 @@ class Tenant(_Table):
         )
 
 
-class Gateway(_Table):
+class Gateway(Table):
     """A caller that may ask about others.
 
     Attributes:
@@ -71,13 +70,19 @@ class Gateway(_Table):
     subjects: tuple[SpiffeIdText, ...] = Field(min_length=1)
 
 
-class Revoked(_Table):
-    """Who gets nothing, and to whom nothing is done."""
+class Revoked(Table):
+    """Who gets nothing, to whom nothing is done, and in whose name nobody acts.
+
+    Attributes:
+        subjects: SPIFFE IDs.
+        users: Each as ``<issuer>#<subject>``.
+    """
 
     subjects: tuple[SpiffeIdText, ...] = ()
+    users: tuple[UserText, ...] = ()
 
 
-class Manifest(_Table):
+class Manifest(Table):
     """``manifest.toml``.
 
     Attributes:
@@ -89,16 +94,22 @@ class Manifest(_Table):
         tenant: Tenants; no two may cover the same SPIFFE ID.
         gateway: Callers that may name other subjects.
         revoked: The deny-list.
+        issuer: Whose tokens prove who a user is; no two with one name, or one ``iss``.
+        delegation: Whose acting-as tokens count, and what governd's own are like.
+        kya: What makes agents known.
     """
 
     format: Literal[1]
     name: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     version: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    trust_domain: Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]{1,255}$")]
+    trust_domain: TrustDomain
     files: tuple[str, ...] | None = None
     tenant: tuple[Tenant, ...] = ()
     gateway: tuple[Gateway, ...] = ()
     revoked: Revoked = Revoked()
+    issuer: Issuers = ()
+    delegation: DelegationRules = DelegationRules()
+    kya: Kya = Kya()
 
     def tenant_of(self, spiffe_id: SpiffeId) -> str:
         """The name of the tenant that covers a SPIFFE ID; ``""`` for none."""
@@ -136,7 +147,7 @@ class Manifest(_Table):
         ]
 
 
-class Grant(_Table):
+class Grant(Table):
     """Capabilities given to agents.
 
     Attributes:
@@ -154,7 +165,7 @@ class Grant(_Table):
     destructive: tuple[str, ...] = ()
 
 
-class Grants(_Table):
+class Grants(Table):
     """``grants.toml``."""
 
     grant: tuple[Grant, ...] = ()

@@ -2,12 +2,14 @@
 
 A verdict is forgotten when the epoch changes, when the policy's age leaves the range for
 which it holds, and after a short time in any case. What a question has in it besides its
-names is its arguments, which count by their digest; who asserted the subject is checked
-before anything is remembered or looked up.
+names is its arguments, which count by their digest, and its circumstances: what was decided
+for one user is nothing to another. Who asserted the subject, and whether the circumstances
+still hold, is checked before anything is remembered or looked up.
 """
 
 from typing import NamedTuple
 
+from governd.policy.delegated import Circumstances
 from governd.policy.question import Names, Question
 from governd.policy.recent import Recent
 from governd.policy.verdict import Verdict
@@ -23,6 +25,9 @@ class _Remembered(NamedTuple):
     until: float
 
 
+_Key = tuple[Names, str, Circumstances]
+
+
 class Memo:
     """Verdicts of one epoch."""
 
@@ -30,7 +35,7 @@ class Memo:
         """Remembers nothing yet."""
         self._max_seconds = max_seconds
         self._epoch = ""
-        self._held: Recent[tuple[Names, str], _Remembered] = Recent(max_chars)
+        self._held: Recent[_Key, _Remembered] = Recent(max_chars)
 
     def find(
         self, epoch: str, question: Question, *, now: float, age_seconds: float
@@ -45,7 +50,7 @@ class Memo:
         """
         if epoch != self._epoch:
             return None
-        found = self._held.get((question.names, question.arguments.digest))
+        found = self._held.get(_key(question))
         if found is None:
             return None
         verdict, until = found
@@ -56,6 +61,10 @@ class Memo:
         if epoch != self._epoch:
             self._held.clear()
             self._epoch = epoch
-        names = question.names
         held = _Remembered(verdict, now + self._max_seconds)
-        self._held.keep((names, question.arguments.digest), held, names.chars)
+        chars = question.names.chars + question.circumstances.chars
+        self._held.keep(_key(question), held, chars)
+
+
+def _key(question: Question) -> _Key:
+    return question.names, question.arguments.digest, question.circumstances

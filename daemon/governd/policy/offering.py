@@ -195,7 +195,7 @@ def _counts(policy: CompiledPolicy, registration: Registration) -> bool:
     server = policy.servers.get(registration.server)
     if server is None or server.spiffe_id != registration.spiffe_id:
         return False
-    return str(server.spiffe_id) not in policy.manifest.revoked.subjects
+    return not policy.is_revoked(server.spiffe_id)
 
 
 def _conflicts(

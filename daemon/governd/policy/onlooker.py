@@ -2,7 +2,8 @@
 
 Two entries are alike for a subject if the same policies can apply to both, and if what
 those look at (``likeness``) is the same of both: what they are in, the attributes that are
-looked at, and whether they are in what the subject holds. One that a policy names, or that
+looked at, whether they are in what the subject holds, and whether they are in the scope of
+its delegation. One that a policy names, or that
 is looked at as a whole, is like no other.
 
 Invariant: Cedar answers the same about entries that are alike, but for their names.
@@ -12,9 +13,10 @@ from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
 from governd.policy.compiled import CompiledPolicy
+from governd.policy.counting import counting
+from governd.policy.coverage import covers, covers_some
 from governd.policy.entities import Uid
 from governd.policy.handles import Facts
-from governd.policy.inquiry import counting
 from governd.policy.listing import Entry, Listing
 from governd.policy.slices import Met
 
@@ -61,6 +63,8 @@ class Onlooker:
         self._policy = policy
         self._key = counting(policy, listing.subject, Uid("McpServer", listing.server))
         self.principal = Uid("Agent", str(listing.subject))
+        self._circumstances = listing.circumstances
+        self._spiffe_id = policy.servers[listing.server].spiffe_id
         self._met = policy.handles.met(policy.graph.placed(self.principal, {}))
         record = policy.graph.record(self.principal)
         self._attributes: Mapping[str, Any] = record["attrs"] if record else {}
@@ -82,10 +86,18 @@ class Onlooker:
             resource if "resource" in whole or resource in named else None,
             action if "action" in whole or action in named else None,
             entry.several,
+            self.in_scope(entry),
             *(repr(entry.attributes.get(name)) for name in attributes),
             *(resource in one for one in held),
         )
         return Kin(number, seen)
+
+    def in_scope(self, entry: Entry) -> bool:
+        """Whether the subject's delegation covers an entry, or may cover one of several."""
+        uid = entry.resource.uid
+        if entry.several:
+            return covers_some(self._circumstances, uid.type, uid.id.partition("/")[0])
+        return covers(self._circumstances, uid, self._spiffe_id)
 
     def _find(self, met: tuple[Met, Met]) -> int:
         """The number of the sight that policies have of what meets some demands."""

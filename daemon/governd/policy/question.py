@@ -11,6 +11,7 @@ from governd.errors import RequestError
 from governd.identity import SpiffeId
 from governd.policy.arguments import NO_ARGUMENTS, Arguments
 from governd.policy.canonical import check_service, check_uri
+from governd.policy.delegated import PLAIN, Circumstances, check_actor
 
 MAX_NAME_BYTES = 256
 MAX_ID_BYTES = 2048
@@ -64,6 +65,7 @@ class Question:
         arguments: The arguments of the call.
         asserted_by: The caller that named the subject; ``None`` where the caller asks
             about itself.
+        circumstances: What was verified of the subject, and for whom it acts.
         names: Subject, action and resource, as they are on the wire.
     """
 
@@ -72,12 +74,18 @@ class Question:
     resource: ResourceRef
     arguments: Arguments = NO_ARGUMENTS
     asserted_by: SpiffeId | None = None
+    circumstances: Circumstances = PLAIN
     names: Names = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Puts the names together once; they are looked up again and again."""
+        """Puts the names together once; they are looked up again and again.
+
+        Raises:
+            RequestError: The subject is not the first of the actors.
+        """
         names = Names(str(self.subject), self.action, self.resource.type, self.resource.id)
         object.__setattr__(self, "names", names)
+        check_actor(self.circumstances, self.subject)
 
 
 def parse_name(text: str, *, field: str, limit: int = MAX_NAME_BYTES) -> str:

@@ -1,4 +1,4 @@
-"""Which arguments of a tool's call a policy looks at.
+"""Which arguments of a tool's call a policy looks at, and what of a delegation.
 
 Most policies look at none, or at one. What none of a question's candidates looks at can
 change nothing, so it need not reach Cedar, and questions that differ in nothing else are
@@ -11,17 +11,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _CONTEXT = {"Var": "context"}
-_ARGS = {".": {"left": _CONTEXT, "attr": "args"}}
 _ACCESS = (".", "has")
 
 Arguments = frozenset[str] | None
-"""Names of arguments; ``None`` for all there may be."""
+"""Names of arguments, or of other members of a record; ``None`` for all there may be."""
 
 
 def arguments_read(conditions: Iterable[Mapping[str, Any]]) -> Arguments:
     """The arguments that the conditions of a policy look at."""
-    found = {name for condition in conditions for name in _names(condition["body"])}
-    return None if None in found else frozenset(name for name in found if name is not None)
+    return _read(conditions, "args")
+
+
+def delegation_read(conditions: Iterable[Mapping[str, Any]]) -> Arguments:
+    """The members of ``context.delegation`` that the conditions of a policy look at."""
+    return _read(conditions, "delegation")
 
 
 def united(several: Iterable[Arguments]) -> Arguments:
@@ -34,8 +37,15 @@ def united(several: Iterable[Arguments]) -> Arguments:
     return frozenset(names)
 
 
-def _names(body: object) -> Iterator[str | None]:
+def _read(conditions: Iterable[Mapping[str, Any]], record: str) -> Arguments:
+    """The members of a record of the context that are looked at."""
+    found = {name for condition in conditions for name in _names(condition["body"], record)}
+    return None if None in found else frozenset(name for name in found if name is not None)
+
+
+def _names(body: object, record: str) -> Iterator[str | None]:
     """Each name that is looked at; ``None`` for a look at everything."""
+    of_record = {".": {"left": _CONTEXT, "attr": record}}
     todo = [body]
     while todo:
         item = todo.pop()
@@ -47,9 +57,9 @@ def _names(body: object) -> Iterator[str | None]:
             access = accessed(item)
             if access is None:
                 todo.extend(item.values())
-            elif access[0] == _ARGS:
+            elif access[0] == of_record:
                 yield access[1]
-            elif access == (_CONTEXT, "args") and "has" not in item:
+            elif access == (_CONTEXT, record) and "has" not in item:
                 yield None
             elif access[0] != _CONTEXT:
                 todo.append(access[0])

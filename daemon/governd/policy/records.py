@@ -15,7 +15,8 @@ import cedarpy
 from governd.errors import PolicyError, Problem
 from governd.policy.ancestry import parents_of, refuse_tangled, uid_of
 from governd.policy.bundle import PolicySource
-from governd.policy.entities import REVOKED_GROUP, Entity, Uid
+from governd.policy.entities import Entity, Uid
+from governd.policy.given import REVOKED_GROUP
 from governd.policy.tools import CALL, Server, Tool
 
 _REVOKED = Uid("Group", REVOKED_GROUP).json()

@@ -32,7 +32,7 @@ def check_subject(policy: CompiledPolicy | None, question: Question) -> None:
 
 
 def _is_gateway_for(policy: CompiledPolicy, caller: SpiffeId, subject: SpiffeId) -> bool:
-    if str(caller) in policy.manifest.revoked.subjects:
+    if policy.is_revoked(caller):
         return False
     return any(
         gateway.spiffe_id == str(caller)

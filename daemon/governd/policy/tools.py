@@ -127,7 +127,7 @@ class Tool:
             f'action {quote(self.action)} in ["{CALL}"] appliesTo {{'
             " principal: [Agent], resource: [Tool],"
             f" context: {{ args: {render(self.parameters)},"
-            " args_undeclared: Bool, delegated: Bool } };"
+            " args_undeclared: Bool, delegated: Bool, delegation?: Delegation, kya_level: Long } };"
         )
 
 

@@ -1,4 +1,4 @@
-"""Whether a call could be permitted while its arguments are not known.
+"""Whether a call could be permitted while its arguments, or who delegates, are not known.
 
 First one call is asked about, one without arguments: what no candidate's look at the
 arguments decides is decided by that, whatever they are. Only what is left open goes
@@ -28,8 +28,8 @@ NEVER = -math.inf
 ALWAYS = math.inf
 
 _ARGUMENTS = frozenset({"args", "args_undeclared"})
-_AND_DELEGATION = _ARGUMENTS | {"delegated"}
-_CONTEXTS = 8
+_DELEGATION, _MOMENT = "delegation", "expires"
+_CONTEXTS = 64
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@ -]*", re.ASCII)
 _SPELLED = ("permit(principal, action, resource == ", ");")
 
@@ -44,7 +44,9 @@ class AnyCall:
         resource: What it is of.
         entities: All that evaluating the candidates can reach.
         facts: What is known of the candidates.
-        delegated: Whether a user delegated; ``None`` where that is not known either.
+        context: What follows of the circumstances, in Cedar's JSON form.
+        any_delegation: A user delegated, and nothing else is known of that; ``context`` has
+            any such delegation.
         several: The resource stands for several, of which the attributes are not known.
     """
 
@@ -53,13 +55,14 @@ class AnyCall:
     resource: Uid
     entities: cedarpy.Entities
     facts: Facts
-    delegated: bool | None = False
+    context: str
+    any_delegation: bool = False
     several: bool = False
 
     @property
     def unknown(self) -> frozenset[str]:
         """Members of the context that are not known."""
-        return _AND_DELEGATION if self.delegated is None else _ARGUMENTS
+        return _ARGUMENTS | {_DELEGATION} if self.any_delegation else _ARGUMENTS
 
     @property
     def has_arguments(self) -> bool:
@@ -104,7 +107,7 @@ def _without_arguments(call: AnyCall, candidates: PolicySets) -> Outcome:
         "principal": call.principal.json(),
         "action": call.action.json(),
         "resource": call.resource.json(),
-        "context": _context(call.has_arguments, delegated=bool(call.delegated), known=True),
+        "context": _known(call.context, has_arguments=call.has_arguments),
     }
     return outcome_of(cedarpy.is_authorized(request, candidates.enforced, call.entities))
 
@@ -115,7 +118,7 @@ def _open(policies: Mapping[str, FiledPolicy], call: AnyCall, candidates: Policy
         "principal": _spelled(call.principal),
         "action": _spelled(call.action),
         "resource": _spelled(call.resource),
-        "context": _context(call.has_arguments, delegated=call.delegated, known=False),
+        "context": _unknown(call.context, call.unknown, has_arguments=call.has_arguments),
     }
     result = cedarpy.is_authorized_partial(request, candidates.enforced, call.entities)
     if result.diagnostics.errors:
@@ -152,15 +155,28 @@ def _latest(policies: Mapping[str, FiledPolicy], names: Iterable[str]) -> float:
 
 
 @functools.lru_cache(_CONTEXTS)
-def _context(has_arguments: bool, *, delegated: bool | None, known: bool) -> str:  # noqa: FBT001
-    """Cedar's context as JSON: of a call without arguments, or with unknown ones."""
-    members: dict[str, object] = {"args": {}, "args_undeclared": False, "delegated": delegated}
-    for name, value in members.items():
-        if value is None or not (known or name == "delegated"):
-            members[name] = {"__extn": {"fn": "unknown", "arg": name}}
+def _known(circumstances: str, *, has_arguments: bool) -> str:
+    """The context of a call without arguments."""
+    arguments: dict[str, object] = {"args": {}} if has_arguments else {}
+    return json.dumps({**json.loads(circumstances), **arguments, "args_undeclared": False})
+
+
+@functools.lru_cache(_CONTEXTS)
+def _unknown(circumstances: str, names: frozenset[str], *, has_arguments: bool) -> str:
+    """The context of a call of which some members are not known."""
+    context = json.loads(circumstances)
+    delegation = context.get(_DELEGATION, {})
+    if _MOMENT in delegation:
+        # Cedar takes a record with a call in it for one that may fail, and looks no further.
+        delegation[_MOMENT] = _of_anything(_MOMENT)
+    context.update({name: _of_anything(name) for name in names})
     if not has_arguments:
-        del members["args"]
-    return json.dumps(members)
+        del context["args"]
+    return json.dumps(context)
+
+
+def _of_anything(name: str) -> dict[str, object]:
+    return {"__extn": {"fn": "unknown", "arg": name}}
 
 
 def _spelled(uid: Uid) -> str:

@@ -30,9 +30,14 @@ class Verdict:
         """Whether it is what would be decided at that age."""
         return self.above < age_seconds <= self.upto
 
-    def at(self, age_seconds: float) -> Decision:
-        """The decision at an age for which it holds: a lease ends where it ends."""
-        rest = self.upto - age_seconds
+    def at(self, age_seconds: float, seconds_left: float = math.inf) -> Decision:
+        """The decision at an age for which it holds: a lease ends where it ends.
+
+        Args:
+            age_seconds: Of the policy.
+            seconds_left: Until the question's circumstances end.
+        """
+        rest = min(self.upto - age_seconds, seconds_left)
         if self.decision.lease_seconds <= rest:
             return self.decision
         return replace(self.decision, lease_seconds=max(0.0, rest))

@@ -80,6 +80,31 @@ class AdminServiceStub:
                 request_serializer=governd_dot_v1_dot_admin__service__pb2.GetIdentityRequest.SerializeToString,
                 response_deserializer=governd_dot_v1_dot_admin__service__pb2.GetIdentityResponse.FromString,
                 _registered_method=True)
+        self.Revoke = channel.unary_unary(
+                '/governd.v1.AdminService/Revoke',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.RevokeRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.RevokeResponse.FromString,
+                _registered_method=True)
+        self.ListRevocations = channel.unary_unary(
+                '/governd.v1.AdminService/ListRevocations',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.ListRevocationsRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.ListRevocationsResponse.FromString,
+                _registered_method=True)
+        self.ListAgents = channel.unary_unary(
+                '/governd.v1.AdminService/ListAgents',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.ListAgentsRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.ListAgentsResponse.FromString,
+                _registered_method=True)
+        self.GetAgentStatus = channel.unary_unary(
+                '/governd.v1.AdminService/GetAgentStatus',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.GetAgentStatusRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.GetAgentStatusResponse.FromString,
+                _registered_method=True)
+        self.ApproveAgent = channel.unary_unary(
+                '/governd.v1.AdminService/ApproveAgent',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.ApproveAgentRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.ApproveAgentResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -162,6 +187,51 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Revoke(self, request, context):
+        """Ends, on this node and at once, what has not expired: everything done by an agent or in a
+        user's name, a chain of acting-as tokens, or one token. On record, and kept on disk,
+        before it is answered; where that fails it counts all the same, until governd restarts.
+        Revoking the same again says anew until when. Safe to retry. Errors: INVALID_ARGUMENT
+        (REQUEST_INVALID), UNAVAILABLE (LOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRevocations(self, request, context):
+        """What is revoked on this node now, beside what the policy source revokes. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAgents(self, request, context):
+        """The agents of this node that registered a card, page by page. Safe to retry. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAgentStatus(self, request, context):
+        """One of them with its card, and the card that it is held to. Safe to retry. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveAgent(self, request, context):
+        """Holds an agent to the card that it presented last, and ends its quarantine. Takes the
+        digest of what the operator has looked at, so that nothing can be put in its place
+        meanwhile. On record, and kept on disk, before it is answered. Safe to retry. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN), FAILED_PRECONDITION
+        (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -209,6 +279,31 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.GetIdentity,
                     request_deserializer=governd_dot_v1_dot_admin__service__pb2.GetIdentityRequest.FromString,
                     response_serializer=governd_dot_v1_dot_admin__service__pb2.GetIdentityResponse.SerializeToString,
+            ),
+            'Revoke': grpc.unary_unary_rpc_method_handler(
+                    servicer.Revoke,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.RevokeRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.RevokeResponse.SerializeToString,
+            ),
+            'ListRevocations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRevocations,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.ListRevocationsRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.ListRevocationsResponse.SerializeToString,
+            ),
+            'ListAgents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAgents,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.ListAgentsRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.ListAgentsResponse.SerializeToString,
+            ),
+            'GetAgentStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAgentStatus,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.GetAgentStatusRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.GetAgentStatusResponse.SerializeToString,
+            ),
+            'ApproveAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveAgent,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.ApproveAgentRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.ApproveAgentResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -455,6 +550,141 @@ class AdminService:
             '/governd.v1.AdminService/GetIdentity',
             governd_dot_v1_dot_admin__service__pb2.GetIdentityRequest.SerializeToString,
             governd_dot_v1_dot_admin__service__pb2.GetIdentityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Revoke(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/Revoke',
+            governd_dot_v1_dot_admin__service__pb2.RevokeRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.RevokeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRevocations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/ListRevocations',
+            governd_dot_v1_dot_admin__service__pb2.ListRevocationsRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.ListRevocationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAgents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/ListAgents',
+            governd_dot_v1_dot_admin__service__pb2.ListAgentsRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.ListAgentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAgentStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/GetAgentStatus',
+            governd_dot_v1_dot_admin__service__pb2.GetAgentStatusRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.GetAgentStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/ApproveAgent',
+            governd_dot_v1_dot_admin__service__pb2.ApproveAgentRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.ApproveAgentResponse.FromString,
             options,
             channel_credentials,
             insecure,

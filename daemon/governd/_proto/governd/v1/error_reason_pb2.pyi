@@ -149,6 +149,38 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "VOLUME_REFUSED", "domain": "governd",
          "metadata": {"field": "target_path"}}
     """
+    ERROR_REASON_MINT_REFUSED: _ErrorReason.ValueType  # 22
+    """Nothing was minted: policy does not permit it, or the token would say more than what
+    was delegated. metadata["rule"] names the rule, metadata["decision_id"] the decision
+    where policy denied. Do not retry unchanged. Status PERMISSION_DENIED. Example:
+        {"reason": "MINT_REFUSED", "domain": "governd",
+         "metadata": {"rule": "SCOPE_WIDENED", "field": "scopes"}}
+    """
+    ERROR_REASON_CARD_INVALID: _ErrorReason.ValueType  # 23
+    """An agent card breaks one of its rules. BadRequest names the path within the card. Do
+    not retry unchanged. Status INVALID_ARGUMENT. Example:
+        {"reason": "CARD_INVALID", "domain": "governd",
+         "metadata": {"field": "card_json.skills[2].id"}}
+    """
+    ERROR_REASON_AGENT_UNKNOWN: _ErrorReason.ValueType  # 24
+    """No agent of that SPIFFE ID is registered on this node. Status NOT_FOUND. Example:
+        {"reason": "AGENT_UNKNOWN", "domain": "governd",
+         "metadata": {"field": "spiffe_id"}}
+    """
+    ERROR_REASON_EVIDENCE_INVALID: _ErrorReason.ValueType  # 25
+    """Evidence proves nothing here: it is not what it is shown as, of no issuer or signer that
+    policy names, for somebody else, expired, or revoked. metadata["rule"] names the rule.
+    Come back with other evidence. Status PERMISSION_DENIED. Example:
+        {"reason": "EVIDENCE_INVALID", "domain": "governd",
+         "metadata": {"rule": "audience", "field": "context.evidence"}}
+    """
+    ERROR_REASON_EVIDENCE_UNAVAILABLE: _ErrorReason.ValueType  # 26
+    """Whether evidence holds cannot be told now: its issuer's keys cannot be had, or not as
+    new as they have to be; or no policy is in force yet. RetryInfo says when to come back.
+    Status UNAVAILABLE. Example:
+        {"reason": "EVIDENCE_UNAVAILABLE", "domain": "governd",
+         "metadata": {"issuer": "corp"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons. On the wire each is the value's name without the
@@ -281,5 +313,37 @@ not as it must be, or there are too many. Told to kubelet alone, on the socket o
 CSI plugin. Status FAILED_PRECONDITION. Example:
     {"reason": "VOLUME_REFUSED", "domain": "governd",
      "metadata": {"field": "target_path"}}
+"""
+ERROR_REASON_MINT_REFUSED: ErrorReason.ValueType  # 22
+"""Nothing was minted: policy does not permit it, or the token would say more than what
+was delegated. metadata["rule"] names the rule, metadata["decision_id"] the decision
+where policy denied. Do not retry unchanged. Status PERMISSION_DENIED. Example:
+    {"reason": "MINT_REFUSED", "domain": "governd",
+     "metadata": {"rule": "SCOPE_WIDENED", "field": "scopes"}}
+"""
+ERROR_REASON_CARD_INVALID: ErrorReason.ValueType  # 23
+"""An agent card breaks one of its rules. BadRequest names the path within the card. Do
+not retry unchanged. Status INVALID_ARGUMENT. Example:
+    {"reason": "CARD_INVALID", "domain": "governd",
+     "metadata": {"field": "card_json.skills[2].id"}}
+"""
+ERROR_REASON_AGENT_UNKNOWN: ErrorReason.ValueType  # 24
+"""No agent of that SPIFFE ID is registered on this node. Status NOT_FOUND. Example:
+    {"reason": "AGENT_UNKNOWN", "domain": "governd",
+     "metadata": {"field": "spiffe_id"}}
+"""
+ERROR_REASON_EVIDENCE_INVALID: ErrorReason.ValueType  # 25
+"""Evidence proves nothing here: it is not what it is shown as, of no issuer or signer that
+policy names, for somebody else, expired, or revoked. metadata["rule"] names the rule.
+Come back with other evidence. Status PERMISSION_DENIED. Example:
+    {"reason": "EVIDENCE_INVALID", "domain": "governd",
+     "metadata": {"rule": "audience", "field": "context.evidence"}}
+"""
+ERROR_REASON_EVIDENCE_UNAVAILABLE: ErrorReason.ValueType  # 26
+"""Whether evidence holds cannot be told now: its issuer's keys cannot be had, or not as
+new as they have to be; or no policy is in force yet. RetryInfo says when to come back.
+Status UNAVAILABLE. Example:
+    {"reason": "EVIDENCE_UNAVAILABLE", "domain": "governd",
+     "metadata": {"issuer": "corp"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -358,6 +358,7 @@ class FilterToolsRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     DEFINITIONS_FIELD_NUMBER: _builtins.int
     PHASE_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
     server: _builtins.str
     """Required. The name under which the policy source declares the MCP server."""
     kind: Global___DefinitionKind.ValueType
@@ -374,6 +375,10 @@ class FilterToolsRequest(_message.Message):
     def definitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedDefinition]:
         """Required. The entries, in their order. At most 4,096 unless configured otherwise."""
 
+    @_builtins.property
+    def evidence(self) -> _types_pb2.Evidence:
+        """Optional. In whose name the subject is to see the list, as in Context.evidence."""
+
     def __init__(
         self,
         *,
@@ -382,10 +387,11 @@ class FilterToolsRequest(_message.Message):
         kind: Global___DefinitionKind.ValueType = ...,
         definitions: _abc.Iterable[Global___ListedDefinition] | None = ...,
         phase: Global___ListPhase.ValueType = ...,
+        evidence: _types_pb2.Evidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["subject", b"subject"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "subject", b"subject"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitions", b"definitions", "kind", b"kind", "phase", b"phase", "server", b"server", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["definitions", b"definitions", "evidence", b"evidence", "kind", b"kind", "phase", b"phase", "server", b"server", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

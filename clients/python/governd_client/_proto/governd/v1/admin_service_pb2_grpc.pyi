@@ -71,6 +71,30 @@ class AdminServiceStub:
     """One of them. Safe to retry. Errors: INVALID_ARGUMENT (REQUEST_INVALID: no workload of
     that name is there).
     """
+    Revoke: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.RevokeRequest, _admin_service_pb2.RevokeResponse]
+    """Ends, on this node and at once, what has not expired: everything done by an agent or in a
+    user's name, a chain of acting-as tokens, or one token. On record, and kept on disk,
+    before it is answered; where that fails it counts all the same, until governd restarts.
+    Revoking the same again says anew until when. Safe to retry. Errors: INVALID_ARGUMENT
+    (REQUEST_INVALID), UNAVAILABLE (LOG_UNAVAILABLE).
+    """
+    ListRevocations: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListRevocationsRequest, _admin_service_pb2.ListRevocationsResponse]
+    """What is revoked on this node now, beside what the policy source revokes. Safe to retry."""
+    ListAgents: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAgentsRequest, _admin_service_pb2.ListAgentsResponse]
+    """The agents of this node that registered a card, page by page. Safe to retry. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID).
+    """
+    GetAgentStatus: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetAgentStatusRequest, _admin_service_pb2.GetAgentStatusResponse]
+    """One of them with its card, and the card that it is held to. Safe to retry. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN).
+    """
+    ApproveAgent: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ApproveAgentRequest, _admin_service_pb2.ApproveAgentResponse]
+    """Holds an agent to the card that it presented last, and ends its quarantine. Takes the
+    digest of what the operator has looked at, so that nothing can be put in its place
+    meanwhile. On record, and kept on disk, before it is answered. Safe to retry. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN), FAILED_PRECONDITION
+    (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
+    """
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -114,6 +138,30 @@ class AdminServiceAsyncStub(AdminServiceStub):
     GetIdentity: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetIdentityRequest, _admin_service_pb2.GetIdentityResponse]  # type: ignore[assignment]
     """One of them. Safe to retry. Errors: INVALID_ARGUMENT (REQUEST_INVALID: no workload of
     that name is there).
+    """
+    Revoke: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RevokeRequest, _admin_service_pb2.RevokeResponse]  # type: ignore[assignment]
+    """Ends, on this node and at once, what has not expired: everything done by an agent or in a
+    user's name, a chain of acting-as tokens, or one token. On record, and kept on disk,
+    before it is answered; where that fails it counts all the same, until governd restarts.
+    Revoking the same again says anew until when. Safe to retry. Errors: INVALID_ARGUMENT
+    (REQUEST_INVALID), UNAVAILABLE (LOG_UNAVAILABLE).
+    """
+    ListRevocations: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListRevocationsRequest, _admin_service_pb2.ListRevocationsResponse]  # type: ignore[assignment]
+    """What is revoked on this node now, beside what the policy source revokes. Safe to retry."""
+    ListAgents: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAgentsRequest, _admin_service_pb2.ListAgentsResponse]  # type: ignore[assignment]
+    """The agents of this node that registered a card, page by page. Safe to retry. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID).
+    """
+    GetAgentStatus: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetAgentStatusRequest, _admin_service_pb2.GetAgentStatusResponse]  # type: ignore[assignment]
+    """One of them with its card, and the card that it is held to. Safe to retry. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN).
+    """
+    ApproveAgent: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ApproveAgentRequest, _admin_service_pb2.ApproveAgentResponse]  # type: ignore[assignment]
+    """Holds an agent to the card that it presented last, and ends its quarantine. Takes the
+    digest of what the operator has looked at, so that nothing can be put in its place
+    meanwhile. On record, and kept on disk, before it is answered. Safe to retry. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN), FAILED_PRECONDITION
+    (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
     """
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -209,6 +257,60 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_admin_service_pb2.GetIdentityResponse, _abc.Awaitable[_admin_service_pb2.GetIdentityResponse]]:
         """One of them. Safe to retry. Errors: INVALID_ARGUMENT (REQUEST_INVALID: no workload of
         that name is there).
+        """
+
+    @_abc_1.abstractmethod
+    def Revoke(
+        self,
+        request: _admin_service_pb2.RevokeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.RevokeResponse, _abc.Awaitable[_admin_service_pb2.RevokeResponse]]:
+        """Ends, on this node and at once, what has not expired: everything done by an agent or in a
+        user's name, a chain of acting-as tokens, or one token. On record, and kept on disk,
+        before it is answered; where that fails it counts all the same, until governd restarts.
+        Revoking the same again says anew until when. Safe to retry. Errors: INVALID_ARGUMENT
+        (REQUEST_INVALID), UNAVAILABLE (LOG_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def ListRevocations(
+        self,
+        request: _admin_service_pb2.ListRevocationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListRevocationsResponse, _abc.Awaitable[_admin_service_pb2.ListRevocationsResponse]]:
+        """What is revoked on this node now, beside what the policy source revokes. Safe to retry."""
+
+    @_abc_1.abstractmethod
+    def ListAgents(
+        self,
+        request: _admin_service_pb2.ListAgentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListAgentsResponse, _abc.Awaitable[_admin_service_pb2.ListAgentsResponse]]:
+        """The agents of this node that registered a card, page by page. Safe to retry. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID).
+        """
+
+    @_abc_1.abstractmethod
+    def GetAgentStatus(
+        self,
+        request: _admin_service_pb2.GetAgentStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetAgentStatusResponse, _abc.Awaitable[_admin_service_pb2.GetAgentStatusResponse]]:
+        """One of them with its card, and the card that it is held to. Safe to retry. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN).
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveAgent(
+        self,
+        request: _admin_service_pb2.ApproveAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ApproveAgentResponse, _abc.Awaitable[_admin_service_pb2.ApproveAgentResponse]]:
+        """Holds an agent to the card that it presented last, and ends its quarantine. Takes the
+        digest of what the operator has looked at, so that nothing can be put in its place
+        meanwhile. On record, and kept on disk, before it is answered. Safe to retry. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN), FAILED_PRECONDITION
+        (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
         """
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

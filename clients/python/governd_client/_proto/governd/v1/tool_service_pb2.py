@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from . import types_pb2 as governd_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgovernd/v1/tool_service.proto\x12\ngovernd.v1\x1a\x16governd/v1/types.proto\"a\n\nDefinition\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.governd.v1.DefinitionKind\x12\x17\n\x0f\x64\x65\x66inition_json\x18\x02 \x01(\x0c\x12\x10\n\x08requires\x18\x03 \x03(\t\"S\n\x14RegisterToolsRequest\x12\x0e\n\x06server\x18\x01 \x01(\t\x12+\n\x0b\x64\x65\x66initions\x18\x02 \x03(\x0b\x32\x16.governd.v1.Definition\"\x9e\x01\n\x15QuarantinedDefinition\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.governd.v1.DefinitionKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12-\n\x07reasons\x18\x04 \x03(\x0e\x32\x1c.governd.v1.QuarantineReason\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\"\xc3\x01\n\x15RegisterToolsResponse\x12\x0e\n\x06server\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\r\x12\x36\n\x0bquarantined\x18\x03 \x03(\x0b\x32!.governd.v1.QuarantinedDefinition\x12\x0f\n\x07\x63hanged\x18\x04 \x01(\x08\x12&\n\x06policy\x18\x05 \x01(\x0b\x32\x16.governd.v1.PolicyInfo\x12\x19\n\x11quarantined_count\x18\x06 \x01(\r\"0\n\x10ListedDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\xcd\x01\n\x12\x46ilterToolsRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.governd.v1.Subject\x12\x0e\n\x06server\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.governd.v1.DefinitionKind\x12\x31\n\x0b\x64\x65\x66initions\x18\x04 \x03(\x0b\x32\x1c.governd.v1.ListedDefinition\x12$\n\x05phase\x18\x05 \x01(\x0e\x32\x15.governd.v1.ListPhase\"\x83\x01\n\x13\x46ilterToolsResponse\x12\r\n\x05shown\x18\x01 \x03(\r\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12&\n\x06policy\x18\x03 \x01(\x0b\x32\x16.governd.v1.PolicyInfo\x12 \n\x05lease\x18\x04 \x01(\x0b\x32\x11.governd.v1.Lease*\xac\x01\n\x0e\x44\x65\x66initionKind\x12\x1f\n\x1b\x44\x45\x46INITION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45\x46INITION_KIND_TOOL\x10\x01\x12\x1c\n\x18\x44\x45\x46INITION_KIND_RESOURCE\x10\x02\x12%\n!DEFINITION_KIND_RESOURCE_TEMPLATE\x10\x03\x12\x1a\n\x16\x44\x45\x46INITION_KIND_PROMPT\x10\x04*\xcc\x02\n\x10QuarantineReason\x12!\n\x1dQUARANTINE_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19QUARANTINE_REASON_CHANGED\x10\x01\x12)\n%QUARANTINE_REASON_DIFFERS_FROM_SOURCE\x10\x02\x12\x1f\n\x1bQUARANTINE_REASON_DUPLICATE\x10\x03\x12 \n\x1cQUARANTINE_REASON_NAME_TAKEN\x10\x04\x12\x1f\n\x1bQUARANTINE_REASON_LOOKALIKE\x10\x05\x12\x1e\n\x1aQUARANTINE_REASON_ODD_NAME\x10\x06\x12#\n\x1fQUARANTINE_REASON_UNSAFE_SCHEMA\x10\x07\x12\"\n\x1eQUARANTINE_REASON_NOT_APPROVED\x10\x08*V\n\tListPhase\x12\x1a\n\x16LIST_PHASE_UNSPECIFIED\x10\x00\x12\x13\n\x0fLIST_PHASE_CALL\x10\x01\x12\x18\n\x14LIST_PHASE_BOOTSTRAP\x10\x02\x32\xb5\x01\n\x0bToolService\x12V\n\rRegisterTools\x12 .governd.v1.RegisterToolsRequest\x1a!.governd.v1.RegisterToolsResponse(\x01\x12N\n\x0b\x46ilterTools\x12\x1e.governd.v1.FilterToolsRequest\x1a\x1f.governd.v1.FilterToolsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dgovernd/v1/tool_service.proto\x12\ngovernd.v1\x1a\x16governd/v1/types.proto\"a\n\nDefinition\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.governd.v1.DefinitionKind\x12\x17\n\x0f\x64\x65\x66inition_json\x18\x02 \x01(\x0c\x12\x10\n\x08requires\x18\x03 \x03(\t\"S\n\x14RegisterToolsRequest\x12\x0e\n\x06server\x18\x01 \x01(\t\x12+\n\x0b\x64\x65\x66initions\x18\x02 \x03(\x0b\x32\x16.governd.v1.Definition\"\x9e\x01\n\x15QuarantinedDefinition\x12(\n\x04kind\x18\x01 \x01(\x0e\x32\x1a.governd.v1.DefinitionKind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12-\n\x07reasons\x18\x04 \x03(\x0e\x32\x1c.governd.v1.QuarantineReason\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\"\xc3\x01\n\x15RegisterToolsResponse\x12\x0e\n\x06server\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x63tive\x18\x02 \x01(\r\x12\x36\n\x0bquarantined\x18\x03 \x03(\x0b\x32!.governd.v1.QuarantinedDefinition\x12\x0f\n\x07\x63hanged\x18\x04 \x01(\x08\x12&\n\x06policy\x18\x05 \x01(\x0b\x32\x16.governd.v1.PolicyInfo\x12\x19\n\x11quarantined_count\x18\x06 \x01(\r\"0\n\x10ListedDefinition\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\"\xf5\x01\n\x12\x46ilterToolsRequest\x12$\n\x07subject\x18\x01 \x01(\x0b\x32\x13.governd.v1.Subject\x12\x0e\n\x06server\x18\x02 \x01(\t\x12(\n\x04kind\x18\x03 \x01(\x0e\x32\x1a.governd.v1.DefinitionKind\x12\x31\n\x0b\x64\x65\x66initions\x18\x04 \x03(\x0b\x32\x1c.governd.v1.ListedDefinition\x12$\n\x05phase\x18\x05 \x01(\x0e\x32\x15.governd.v1.ListPhase\x12&\n\x08\x65vidence\x18\x06 \x01(\x0b\x32\x14.governd.v1.Evidence\"\x83\x01\n\x13\x46ilterToolsResponse\x12\r\n\x05shown\x18\x01 \x03(\r\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12&\n\x06policy\x18\x03 \x01(\x0b\x32\x16.governd.v1.PolicyInfo\x12 \n\x05lease\x18\x04 \x01(\x0b\x32\x11.governd.v1.Lease*\xac\x01\n\x0e\x44\x65\x66initionKind\x12\x1f\n\x1b\x44\x45\x46INITION_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45\x46INITION_KIND_TOOL\x10\x01\x12\x1c\n\x18\x44\x45\x46INITION_KIND_RESOURCE\x10\x02\x12%\n!DEFINITION_KIND_RESOURCE_TEMPLATE\x10\x03\x12\x1a\n\x16\x44\x45\x46INITION_KIND_PROMPT\x10\x04*\xcc\x02\n\x10QuarantineReason\x12!\n\x1dQUARANTINE_REASON_UNSPECIFIED\x10\x00\x12\x1d\n\x19QUARANTINE_REASON_CHANGED\x10\x01\x12)\n%QUARANTINE_REASON_DIFFERS_FROM_SOURCE\x10\x02\x12\x1f\n\x1bQUARANTINE_REASON_DUPLICATE\x10\x03\x12 \n\x1cQUARANTINE_REASON_NAME_TAKEN\x10\x04\x12\x1f\n\x1bQUARANTINE_REASON_LOOKALIKE\x10\x05\x12\x1e\n\x1aQUARANTINE_REASON_ODD_NAME\x10\x06\x12#\n\x1fQUARANTINE_REASON_UNSAFE_SCHEMA\x10\x07\x12\"\n\x1eQUARANTINE_REASON_NOT_APPROVED\x10\x08*V\n\tListPhase\x12\x1a\n\x16LIST_PHASE_UNSPECIFIED\x10\x00\x12\x13\n\x0fLIST_PHASE_CALL\x10\x01\x12\x18\n\x14LIST_PHASE_BOOTSTRAP\x10\x02\x32\xb5\x01\n\x0bToolService\x12V\n\rRegisterTools\x12 .governd.v1.RegisterToolsRequest\x1a!.governd.v1.RegisterToolsResponse(\x01\x12N\n\x0b\x46ilterTools\x12\x1e.governd.v1.FilterToolsRequest\x1a\x1f.governd.v1.FilterToolsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'governd.v1.tool_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEFINITIONKIND']._serialized_start=1005
-  _globals['_DEFINITIONKIND']._serialized_end=1177
-  _globals['_QUARANTINEREASON']._serialized_start=1180
-  _globals['_QUARANTINEREASON']._serialized_end=1512
-  _globals['_LISTPHASE']._serialized_start=1514
-  _globals['_LISTPHASE']._serialized_end=1600
+  _globals['_DEFINITIONKIND']._serialized_start=1045
+  _globals['_DEFINITIONKIND']._serialized_end=1217
+  _globals['_QUARANTINEREASON']._serialized_start=1220
+  _globals['_QUARANTINEREASON']._serialized_end=1552
+  _globals['_LISTPHASE']._serialized_start=1554
+  _globals['_LISTPHASE']._serialized_end=1640
   _globals['_DEFINITION']._serialized_start=69
   _globals['_DEFINITION']._serialized_end=166
   _globals['_REGISTERTOOLSREQUEST']._serialized_start=168
@@ -49,9 +49,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTEDDEFINITION']._serialized_start=612
   _globals['_LISTEDDEFINITION']._serialized_end=660
   _globals['_FILTERTOOLSREQUEST']._serialized_start=663
-  _globals['_FILTERTOOLSREQUEST']._serialized_end=868
-  _globals['_FILTERTOOLSRESPONSE']._serialized_start=871
-  _globals['_FILTERTOOLSRESPONSE']._serialized_end=1002
-  _globals['_TOOLSERVICE']._serialized_start=1603
-  _globals['_TOOLSERVICE']._serialized_end=1784
+  _globals['_FILTERTOOLSREQUEST']._serialized_end=908
+  _globals['_FILTERTOOLSRESPONSE']._serialized_start=911
+  _globals['_FILTERTOOLSRESPONSE']._serialized_end=1042
+  _globals['_TOOLSERVICE']._serialized_start=1643
+  _globals['_TOOLSERVICE']._serialized_end=1824
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16governd/v1/types.proto\x12\ngovernd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"#\n\x07Subject\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"\x16\n\x06\x41\x63tion\x12\x0c\n\x04name\x18\x01 \x01(\t\"$\n\x08Resource\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"!\n\x07\x43ontext\x12\x16\n\x0e\x61rguments_json\x18\x01 \x01(\x0c\"\x9c\x01\n\nObligation\x12\x11\n\tpolicy_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12:\n\nproperties\x18\x03 \x03(\x0b\x32&.governd.v1.Obligation.PropertiesEntry\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"k\n\nPolicyInfo\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x16\n\x0e\x62undle_version\x18\x02 \x01(\x04\x12\r\n\x05\x65poch\x18\x03 \x01(\t\x12&\n\x03\x61ge\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"5\n\x05Lease\x12,\n\tvalid_for\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"2\n\rShadowOutcome\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\x08\x12\x0f\n\x07reasons\x18\x02 \x03(\t\"\xc1\x02\n\nEvaluation\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\x08\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12&\n\x04\x63ode\x18\x03 \x01(\x0e\x32\x18.governd.v1.DecisionCode\x12\x0f\n\x07reasons\x18\x04 \x03(\t\x12+\n\x0bobligations\x18\x05 \x03(\x0b\x32\x16.governd.v1.Obligation\x12&\n\x06policy\x18\x06 \x01(\x0b\x32\x16.governd.v1.PolicyInfo\x12 \n\x05lease\x18\x07 \x01(\x0b\x32\x11.governd.v1.Lease\x12)\n\x06shadow\x18\x08 \x01(\x0b\x32\x19.governd.v1.ShadowOutcome\x12\x0e\n\x06hidden\x18\n \x01(\x08\x12!\n\x05\x65rror\x18\t \x01(\x0b\x32\x12.google.rpc.Status*\x93\x03\n\x0c\x44\x65\x63isionCode\x12\x1d\n\x19\x44\x45\x43ISION_CODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x43ISION_CODE_PERMITTED\x10\x01\x12\x1b\n\x17\x44\x45\x43ISION_CODE_FORBIDDEN\x10\x02\x12\x1f\n\x1b\x44\x45\x43ISION_CODE_NOT_PERMITTED\x10\x03\x12 \n\x1c\x44\x45\x43ISION_CODE_UNKNOWN_ACTION\x10\x04\x12\"\n\x1e\x44\x45\x43ISION_CODE_UNKNOWN_RESOURCE\x10\x05\x12$\n DECISION_CODE_ARGUMENTS_MISMATCH\x10\x06\x12\x1e\n\x1a\x44\x45\x43ISION_CODE_ENGINE_ERROR\x10\x07\x12\x1b\n\x17\x44\x45\x43ISION_CODE_NO_POLICY\x10\x08\x12\x1e\n\x1a\x44\x45\x43ISION_CODE_POLICY_STALE\x10\t\x12!\n\x1d\x44\x45\x43ISION_CODE_LOG_UNAVAILABLE\x10\n\x12\x1d\n\x19\x44\x45\x43ISION_CODE_QUARANTINED\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16governd/v1/types.proto\x12\ngovernd.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17google/rpc/status.proto\"#\n\x07Subject\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"\x16\n\x06\x41\x63tion\x12\x0c\n\x04name\x18\x01 \x01(\t\"$\n\x08Resource\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\"I\n\x07\x43ontext\x12\x16\n\x0e\x61rguments_json\x18\x01 \x01(\x0c\x12&\n\x08\x65vidence\x18\x02 \x01(\x0b\x32\x14.governd.v1.Evidence\"Z\n\x08\x45vidence\x12\x12\n\x08id_token\x18\x01 \x01(\tH\x00\x12\x16\n\x0c\x61\x63\x63\x65ss_token\x18\x02 \x01(\tH\x00\x12\x19\n\x0f\x61\x63ting_as_token\x18\x03 \x01(\tH\x00\x42\x07\n\x05token\"\x9c\x01\n\nObligation\x12\x11\n\tpolicy_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12:\n\nproperties\x18\x03 \x03(\x0b\x32&.governd.v1.Obligation.PropertiesEntry\x1a\x31\n\x0fPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"k\n\nPolicyInfo\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x16\n\x0e\x62undle_version\x18\x02 \x01(\x04\x12\r\n\x05\x65poch\x18\x03 \x01(\t\x12&\n\x03\x61ge\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"5\n\x05Lease\x12,\n\tvalid_for\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"2\n\rShadowOutcome\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\x08\x12\x0f\n\x07reasons\x18\x02 \x03(\t\"\xc1\x02\n\nEvaluation\x12\x10\n\x08\x64\x65\x63ision\x18\x01 \x01(\x08\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12&\n\x04\x63ode\x18\x03 \x01(\x0e\x32\x18.governd.v1.DecisionCode\x12\x0f\n\x07reasons\x18\x04 \x03(\t\x12+\n\x0bobligations\x18\x05 \x03(\x0b\x32\x16.governd.v1.Obligation\x12&\n\x06policy\x18\x06 \x01(\x0b\x32\x16.governd.v1.PolicyInfo\x12 \n\x05lease\x18\x07 \x01(\x0b\x32\x11.governd.v1.Lease\x12)\n\x06shadow\x18\x08 \x01(\x0b\x32\x19.governd.v1.ShadowOutcome\x12\x0e\n\x06hidden\x18\n \x01(\x08\x12!\n\x05\x65rror\x18\t \x01(\x0b\x32\x12.google.rpc.Status*\xb7\x03\n\x0c\x44\x65\x63isionCode\x12\x1d\n\x19\x44\x45\x43ISION_CODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45\x43ISION_CODE_PERMITTED\x10\x01\x12\x1b\n\x17\x44\x45\x43ISION_CODE_FORBIDDEN\x10\x02\x12\x1f\n\x1b\x44\x45\x43ISION_CODE_NOT_PERMITTED\x10\x03\x12 \n\x1c\x44\x45\x43ISION_CODE_UNKNOWN_ACTION\x10\x04\x12\"\n\x1e\x44\x45\x43ISION_CODE_UNKNOWN_RESOURCE\x10\x05\x12$\n DECISION_CODE_ARGUMENTS_MISMATCH\x10\x06\x12\x1e\n\x1a\x44\x45\x43ISION_CODE_ENGINE_ERROR\x10\x07\x12\x1b\n\x17\x44\x45\x43ISION_CODE_NO_POLICY\x10\x08\x12\x1e\n\x1a\x44\x45\x43ISION_CODE_POLICY_STALE\x10\t\x12!\n\x1d\x44\x45\x43ISION_CODE_LOG_UNAVAILABLE\x10\n\x12\x1d\n\x19\x44\x45\x43ISION_CODE_QUARANTINED\x10\x0b\x12\"\n\x1e\x44\x45\x43ISION_CODE_EVIDENCE_EXPIRED\x10\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OBLIGATION_PROPERTIESENTRY']._loaded_options = None
   _globals['_OBLIGATION_PROPERTIESENTRY']._serialized_options = b'8\001'
-  _globals['_DECISIONCODE']._serialized_start=929
-  _globals['_DECISIONCODE']._serialized_end=1332
+  _globals['_DECISIONCODE']._serialized_start=1061
+  _globals['_DECISIONCODE']._serialized_end=1500
   _globals['_SUBJECT']._serialized_start=95
   _globals['_SUBJECT']._serialized_end=130
   _globals['_ACTION']._serialized_start=132
@@ -44,17 +44,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOURCE']._serialized_start=156
   _globals['_RESOURCE']._serialized_end=192
   _globals['_CONTEXT']._serialized_start=194
-  _globals['_CONTEXT']._serialized_end=227
-  _globals['_OBLIGATION']._serialized_start=230
-  _globals['_OBLIGATION']._serialized_end=386
-  _globals['_OBLIGATION_PROPERTIESENTRY']._serialized_start=337
-  _globals['_OBLIGATION_PROPERTIESENTRY']._serialized_end=386
-  _globals['_POLICYINFO']._serialized_start=388
-  _globals['_POLICYINFO']._serialized_end=495
-  _globals['_LEASE']._serialized_start=497
-  _globals['_LEASE']._serialized_end=550
-  _globals['_SHADOWOUTCOME']._serialized_start=552
-  _globals['_SHADOWOUTCOME']._serialized_end=602
-  _globals['_EVALUATION']._serialized_start=605
-  _globals['_EVALUATION']._serialized_end=926
+  _globals['_CONTEXT']._serialized_end=267
+  _globals['_EVIDENCE']._serialized_start=269
+  _globals['_EVIDENCE']._serialized_end=359
+  _globals['_OBLIGATION']._serialized_start=362
+  _globals['_OBLIGATION']._serialized_end=518
+  _globals['_OBLIGATION_PROPERTIESENTRY']._serialized_start=469
+  _globals['_OBLIGATION_PROPERTIESENTRY']._serialized_end=518
+  _globals['_POLICYINFO']._serialized_start=520
+  _globals['_POLICYINFO']._serialized_end=627
+  _globals['_LEASE']._serialized_start=629
+  _globals['_LEASE']._serialized_end=682
+  _globals['_SHADOWOUTCOME']._serialized_start=684
+  _globals['_SHADOWOUTCOME']._serialized_end=734
+  _globals['_EVALUATION']._serialized_start=737
+  _globals['_EVALUATION']._serialized_end=1058
 # @@protoc_insertion_point(module_scope)

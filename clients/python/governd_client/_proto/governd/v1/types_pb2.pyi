@@ -62,6 +62,8 @@ class _DecisionCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Decision
     """The tool, resource or prompt is quarantined: its definition changed, or its name can
     be taken for another's, and nobody has approved that.
     """
+    DECISION_CODE_EVIDENCE_EXPIRED: _DecisionCode.ValueType  # 12
+    """What proved the delegation, or how well the agent is known, counts no more."""
 
 class DecisionCode(_DecisionCode, metaclass=_DecisionCodeEnumTypeWrapper):
     """Why a decision came out as it did, for programs. Policy ids are in
@@ -100,6 +102,8 @@ DECISION_CODE_QUARANTINED: DecisionCode.ValueType  # 11
 """The tool, resource or prompt is quarantined: its definition changed, or its name can
 be taken for another's, and nobody has approved that.
 """
+DECISION_CODE_EVIDENCE_EXPIRED: DecisionCode.ValueType  # 12
+"""What proved the delegation, or how well the agent is known, counts no more."""
 Global___DecisionCode: _TypeAlias = DecisionCode  # noqa: Y015
 
 @_typing.final
@@ -209,6 +213,7 @@ class Context(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
     arguments_json: _builtins.bytes
     """Optional. The arguments of the call as one JSON object in UTF-8 (RFC 8259),
     parsed once and strictly: no duplicate members, no NaN or infinity, no members
@@ -218,18 +223,76 @@ class Context(_message.Message):
     ARGUMENTS_INVALID and the offending path. Size and depth are limited by the
     configuration (64 KiB and 16 levels unless set).
     """
+    @_builtins.property
+    def evidence(self) -> Global___Evidence:
+        """Optional. What shows in whose name the subject acts. Verified before policy is asked:
+        policy sees the user, the actors, the scopes, and how tightly the evidence is tied to
+        the request. Evidence that does not hold is refused, never left out.
+        """
+
     def __init__(
         self,
         *,
         arguments_json: _builtins.bytes = ...,
+        evidence: Global___Evidence | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments_json", b"arguments_json", "evidence", b"evidence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Context: _TypeAlias = Context  # noqa: Y015
+
+@_typing.final
+class Evidence(_message.Message):
+    """What shows in whose name somebody acts. Secrets: governd keeps none of them, and records
+    digests only. What does not hold is refused with EVIDENCE_INVALID, and with
+    EVIDENCE_UNAVAILABLE where that cannot be told now.
+
+    Of another subject than the caller only an acting-as token is taken: that of the call that
+    the caller received.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_TOKEN_FIELD_NUMBER: _builtins.int
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    ACTING_AS_TOKEN_FIELD_NUMBER: _builtins.int
+    id_token: _builtins.str
+    """An OpenID Connect ID token of the user, whose audience is the caller's client.
+    Compact JWS, at most 16 KiB.
+    """
+    access_token: _builtins.str
+    """An OAuth access token of the user in JWT form (RFC 9068), whose audience is the
+    caller. Compact JWS, at most 16 KiB.
+    """
+    acting_as_token: _builtins.str
+    """An acting-as token whose audience is the caller. Compact JWS, at most 8 KiB. It has
+    to be taken first, with DelegationService.Verify on this node: only then it is known
+    to what it is tied, and that it was not used before. After that it is evidence until
+    it ends, and as often as it takes; to show it uses nothing up.
+
+    Where the question is about another subject, that is who sent the call, as the
+    caller's own channel proved, and has to be the token's current actor. Where it is
+    about the caller, the caller acts on for the token's user, and is one more actor.
+    """
+    def __init__(
+        self,
+        *,
+        id_token: _builtins.str = ...,
+        access_token: _builtins.str = ...,
+        acting_as_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "acting_as_token", b"acting_as_token", "id_token", b"id_token", "token", b"token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "acting_as_token", b"acting_as_token", "id_token", b"id_token", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_token: _TypeAlias = _typing.Literal["id_token", "access_token", "acting_as_token"]  # noqa: Y015
+    _WhichOneofArgType_token: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_token) -> _WhichOneofReturnType_token | None: ...
+
+Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
 
 @_typing.final
 class Obligation(_message.Message):
