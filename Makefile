@@ -21,7 +21,7 @@ REST := tests $(foreach path,$(filter tests/%,$(UNIT)) tests/e2e,--ignore=$(path
 
 export KEEP
 
-.PHONY: help demo test e2e fuzz lint format generate requirements bench soak lock clean
+.PHONY: help demo test conformance e2e fuzz lint format generate requirements bench soak lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: $(STAMP) ## See agents governed by a real MCP server; KEEP=1 stays up
 test: $(STAMP) ## Run unit, integration and conformance tests and the coverage gate
 	$(BIN)/pytest -n auto --cov --cov-report=term $(UNIT)
 	$(BIN)/pytest $(REST)
+
+conformance: $(STAMP) ## Run the vectors that every implementation must answer alike
+	$(BIN)/pytest tests/conformance $(ARGS)
 
 e2e: $(STAMP) ## Run governd on a real Kubernetes of two nodes; as root, on Debian 12
 	$(BIN)/python -m tests.e2e.cluster build

@@ -3,7 +3,7 @@
 It holds no credential. What it may do is decided where its calls arrive.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx2
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
+
+Hook = Callable[[httpx2.Request], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,19 @@ class Agent:
 
 
 @asynccontextmanager
-async def connected(name: str, socket: Path) -> AsyncIterator[Agent]:
-    """An agent whose MCP client is connected through a Unix socket."""
+async def connected(name: str, socket: Path, hooks: Sequence[Hook] = ()) -> AsyncIterator[Agent]:
+    """An agent whose MCP client is connected through a Unix socket.
+
+    Args:
+        name: For people.
+        socket: The server's, for this agent.
+        hooks: Called with each request of HTTP before it is sent.
+    """
     transport = httpx2.AsyncHTTPTransport(uds=str(socket))
     async with (
-        httpx2.AsyncClient(transport=transport, timeout=30) as http,
+        httpx2.AsyncClient(
+            transport=transport, timeout=30, event_hooks={"request": list(hooks)}
+        ) as http,
         Client(streamable_http_client("http://localhost/mcp", http_client=http)) as client,
     ):
         yield Agent(name, client)

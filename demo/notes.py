@@ -16,7 +16,8 @@ from mcp.server.mcpserver import MCPServer
 from mcp.types import ToolAnnotations
 
 from demo.serving import serve
-from governd_client import AsyncClient
+from demo.world import NOTES_ORIGIN
+from governd_client import Acceptance, AsyncClient
 from governd_client.mcp import PolicyMiddleware, ToolRegistration, governed_tool
 
 EDITIONS = {
@@ -28,6 +29,8 @@ EDITIONS = {
     "improved": "Reads the notes on a topic, the newest first.",
 }
 """What ``read_notes`` says of itself."""
+_TOOK = Acceptance(origin=NOTES_ORIGIN, required=False)
+"""Agents may act for themselves here, too."""
 _READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=False)
 _WRITES = ToolAnnotations(destructive_hint=False, open_world_hint=False)
 
@@ -51,7 +54,13 @@ async def _serve(
 ) -> None:
     server = _server(notes, options.edition)
     server.middleware.append(
-        PolicyMiddleware(governd, server="notes", caller=lambda _: agent, registration=registration)
+        PolicyMiddleware(
+            governd,
+            server="notes",
+            caller=lambda _: agent,
+            registration=registration,
+            delegation=_TOOK,
+        )
     )
     await serve(server, options.directory, agent)
 

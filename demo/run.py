@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from demo import tools
+from demo import chain, tools
 from demo.agent import Agent, connected
 from demo.story import CONSOLE, Story, until
 from demo.world import AGENTS, BIN, World, running
@@ -41,6 +41,7 @@ async def tell(world: World) -> Story:
         await _live_edit(story, writer)
         await _broken_policy(story, reader)
     await tools.tell(story)
+    await chain.tell(story)
     return story
 
 

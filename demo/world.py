@@ -8,9 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 BIN = Path(sys.executable).parent
 POLICY = Path(__file__).parent / "policy"
@@ -18,6 +21,8 @@ READER = "spiffe://example.org/agent/reader"
 WRITER = "spiffe://example.org/agent/writer"
 GIT = "spiffe://example.org/mcp/git"
 NOTES = "spiffe://example.org/mcp/notes"
+NOTES_ORIGIN = "http://localhost"
+"""Under which its agents call it: behind each of its sockets there is nobody else."""
 AGENTS = ("reader", "writer")
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
@@ -41,6 +46,18 @@ address = "127.0.0.1:0"
 decisions = "none"
 
 """
+_ISSUER = """
+# Who knows the users. Its key is thrown away with the demo.
+[[issuer]]
+name = "demo"
+issuer = "https://idp.example.org"
+audiences = ["demo"]
+kinds = ["id_token"]
+algorithms = ["ES256"]
+
+[[issuer.key]]
+{key}
+"""
 _LISTENER = """\
 [[listener]]
 name = "{name}"
@@ -56,9 +73,18 @@ class World:
 
     Attributes:
         root: Scratch directory.
+        issuer_key: Signs what proves who a user is.
     """
 
     root: Path
+    issuer_key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256"))
+
+    def login(self, user: str) -> str:
+        """An ID token, as a user's identity provider issues it."""
+        now = int(time.time())
+        claims = {"iss": "https://idp.example.org", "sub": user, "aud": "demo"}
+        header = {"alg": "ES256", "kid": "demo", "typ": "JWT"}
+        return jwt.encode(header, {**claims, "iat": now, "exp": now + 600}, self.issuer_key)
 
     @property
     def repository(self) -> Path:
@@ -127,6 +153,7 @@ def running(root: Path) -> Iterator[World]:
     world = World(root)
     _make_repository(world)
     shutil.copytree(POLICY, world.policy)
+    _trust_issuer(world)
     _write_config(world)
     with ExitStack() as stack:
         stack.enter_context(_governd(world))
@@ -146,6 +173,13 @@ def _make_repository(world: World) -> None:
     (world.repository / "README").write_text("A scratch repository.\n")
     world.git("add", ".")
     world.git("commit", "--quiet", "--message", "Begin")
+
+
+def _trust_issuer(world: World) -> None:
+    public = {**world.issuer_key.as_dict(private=False), "kid": "demo"}
+    key = "\n".join(f'{name} = "{value}"' for name, value in public.items())
+    with (world.policy / "manifest.toml").open("a") as manifest:
+        manifest.write(_ISSUER.format(key=key))
 
 
 def _write_config(world: World) -> None:

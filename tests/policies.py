@@ -19,6 +19,13 @@ from governd.policy.arguments import NO_ARGUMENTS, ArgumentLimits, parse_argumen
 from governd.policy.bundle import PolicySource
 from governd.policy.compiler import CompiledPolicy, compile_policy
 from governd.policy.decision import Decision
+from governd.policy.delegated import (
+    PLAIN,
+    Circumstances,
+    Delegation,
+    EvidenceKind,
+    read_user,
+)
 from governd.policy.engine import decide
 from governd.policy.question import Question, parse_resource
 from governd.policy.source import read_source
@@ -35,6 +42,10 @@ TENANTS = (
 )
 ACME = "spiffe://example.org/ns/acme/sa/bot"
 BETA = "spiffe://example.org/ns/beta/sa/bot"
+ALICE = "https://idp.example#alice"
+BOB = "https://idp.example#bob"
+EXPIRES = 1_767_268_800.0
+"""2026-01-01T12:00:00Z"""
 
 _HARMLESS = {"readOnlyHint": True, "destructiveHint": False}
 _ARGUMENTS = {
@@ -120,6 +131,7 @@ def question(
     arguments: Mapping[str, Any] | str | None = None,
     *,
     asserted_by: str | None = None,
+    circumstances: Circumstances = PLAIN,
 ) -> Question:
     """A question, as a door would put it."""
     kind, _, name = resource.partition(":")
@@ -130,7 +142,24 @@ def question(
         parse_resource(kind, name),
         NO_ARGUMENTS if arguments is None else parse_arguments(text.encode(), ArgumentLimits()),
         SpiffeId.parse(asserted_by) if asserted_by else None,
+        circumstances,
     )
+
+
+def acting(
+    user: str = ALICE, *actors: str, kya_level: int = 0, own_level: int = 0, **parts: Any
+) -> Circumstances:
+    """An agent that acts for a user; the actors, who asks first."""
+    given = Delegation(
+        user=read_user(user, field="user"),
+        actors=tuple(SpiffeId.parse(one) for one in actors or (WRITER,)),
+        evidence=frozenset(EvidenceKind(one) for one in parts.pop("evidence", ["id_token"])),
+        expires=parts.pop("expires", EXPIRES),
+        scopes=frozenset(parts.pop("scopes", ())),
+        kya_level=kya_level,
+        **parts,
+    )
+    return Circumstances(own_level, given)
 
 
 def ask(
@@ -142,7 +171,8 @@ def ask(
     *,
     age: float = 0.0,
     lease: float = 0.0,
+    circumstances: Circumstances = PLAIN,
 ) -> Decision:
     """The decision on a question."""
-    asked = question(subject, action, resource, arguments)
+    asked = question(subject, action, resource, arguments, circumstances=circumstances)
     return decide(policy, asked, age_seconds=age, max_lease_seconds=lease)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from bench.scenario import Scenario
 from bench.scenarios import (
     callers,
+    delegation,
     drain,
     entries,
     evaluate,
@@ -57,6 +58,7 @@ SCENARIOS: Mapping[str, Planned] = {
     "entries": Planned(entries.run, 90),
     "rotation": Planned(rotation.run, 150),
     "mtls": Planned(mtls.run, 40),
+    "delegation": Planned(delegation.run, 4),
     "callers": Planned(callers.run, 48),
     "drain": Planned(drain.run, 8),
     "kubernetes": Planned(kubernetes.run, 300),

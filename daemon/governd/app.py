@@ -17,16 +17,15 @@ from governd.adapters.decision_file import DecisionFile
 from governd.adapters.identity_parts import IdentityParts
 from governd.adapters.policy_directory import PolicyDirectory
 from governd.adapters.policy_report import PolicyReport
-from governd.adapters.registration_files import RegistrationFiles
+from governd.adapters.registration_files import REGISTRATIONS, RegistrationFiles
 from governd.adapters.state_lock import StateLock
 from governd.adapters.tool_report import ToolReport
 from governd.application.operate import CallerUsage, Component, Operator
 from governd.application.readiness import Readiness
 from governd.application.registrations import Registrations
-from governd.application.sync_policy import PolicyKeeper
+from governd.application.sync_policy import PolicyKeeper, dressed_by
 from governd.application.watch_epoch import EpochFeed
 from governd.config import Config
-from governd.endpoints import connections
 from governd.endpoints.chain import Chain
 from governd.endpoints.csi.limits import KUBELET_MESSAGE_BYTES
 from governd.endpoints.health import Health, reflection_of
@@ -36,13 +35,12 @@ from governd.observability import logs
 from governd.observability.identity_metrics import IdentityMetrics
 from governd.observability.metrics import Metrics, MetricsServer
 from governd.policy.inquiry import BUILT_IN_ACTIONS
-from governd.services import composition, workload_stubs
+from governd.services import composition, gauges
+from governd.services.agent_parts import AgentParts
+from governd.services.delegation_parts import DelegationParts
+from governd.services.evidence_parts import EvidenceParts
 from governd.services.openings import Openings, Served
 
-POLICY = "governd.v1.PolicyService"
-TOOL = "governd.v1.ToolService"
-IDENTITY = "governd.v1.IdentityService"
-ADMIN = "governd.v1.AdminService"
 HEALTH = "grpc.health.v1.Health"
 _GC_THRESHOLDS = (5_000, 20, 50)
 """What is remembered of questions has no cycles: Python's own pace walks it for nothing."""
@@ -65,12 +63,19 @@ class App:
             on_failure=self._log_failed,
         )
         self._tool_report = ToolReport(self._metrics.tools, self._log)
-        files = RegistrationFiles(config.state_directory / "registrations")
+        files = RegistrationFiles(config.state_directory / "registrations", REGISTRATIONS)
         self._registrations = Registrations(files, self._tool_report)
+        self._agents = AgentParts(config.state_directory, self._metrics.registry, self._log)
+        self._evidence = EvidenceParts(config, self._metrics.registry, self._log)
         self._keeper = self._make_keeper()
         self._epochs = EpochFeed(self._keeper, clock=time.monotonic)
         self._identities = IdentityParts(
             config, IdentityMetrics(self._metrics.registry), self._log, self._changed.set
+        )
+        self._agents.join(self._keeper, self._records, self._identities)
+        self._evidence.join(self._keeper, self._records)
+        self._delegations = DelegationParts(
+            self._keeper, self._records, self._identities, self._evidence, self._metrics.registry
         )
         self._operator = self._make_operator()
         self._admissions = Admissions(config.limits)
@@ -95,9 +100,11 @@ class App:
         self._records.open()
         self._records.start()
         self._registrations.load()
+        self._agents.agents.load()
+        self._evidence.revoked.load()
         self._identities.start()
         await self._keeper.check()
-        self._health = await Health.create(gated=[POLICY, TOOL], standing=[IDENTITY, ADMIN])
+        self._health = await Health.create(gated=composition.GATED, standing=composition.STANDING)
         readiness = Readiness(self._operator, self._health, self._metrics.ready.set)
         self._openings = openings = Openings(
             self._config,
@@ -113,6 +120,9 @@ class App:
         self._tasks = [
             asyncio.create_task(self._keeper.watch(self._config.policy.poll_interval_seconds)),
             asyncio.create_task(readiness.tend(self._changed)),
+            asyncio.create_task(self._agents.follow()),
+            asyncio.create_task(self._evidence.tend()),
+            asyncio.create_task(self._delegations.follow()),
             *openings.tasks(),
         ]
         # What is there now stays: collections need not walk it, which takes milliseconds.
@@ -155,7 +165,11 @@ class App:
             clock=time.monotonic,
             on_load=PolicyReport(self._metrics, self._log, self._policy_changed).loaded,
             on_redress=lambda _: self._policy_changed(),
-            dress=self._registrations.dress,
+            dress=dressed_by(
+                self._evidence.revoked.dress,  # first: others ask who is revoked
+                self._registrations.dress,
+                self._agents.agents.dress,
+            ),
         )
 
     def _policy_changed(self) -> None:
@@ -174,16 +188,15 @@ class App:
             clock=time.monotonic,
             usage=self._usage,
             listeners=lambda: self._openings.count() if self._openings else 0,
-            components=[*self._listening(), self._records.state, self._registrations.state],
+            components=[*self._listening(), *self._kept()],
         )
 
     def _serve(self, health: Health) -> Served:
         services = composition.services(self._parts())
         workload = [*services.workload, health.register]
-        names = [POLICY, TOOL, IDENTITY, workload_stubs.SERVICE, HEALTH]
         return Served(
-            self._methods(workload, names),
-            self._methods([services.admin, health.register], [ADMIN, HEALTH]),
+            self._methods(workload, [*composition.WORKLOAD, HEALTH]),
+            self._methods([services.admin, health.register], [composition.ADMIN, HEALTH]),
             lambda register: Methods(register, self._chain(KUBELET_MESSAGE_BYTES)),
         )
 
@@ -205,16 +218,14 @@ class App:
             self._tool_report,
             self._operator,
             self._identities,
+            self._agents,
+            self._evidence,
+            self._delegations,
         )
 
     def _publish_metrics(self, openings: Openings) -> None:
-        metrics, keeper, listeners = self._metrics, self._keeper, openings.listeners
-        metrics.calls_in_flight.set_function(self._admissions.in_flight)
-        metrics.epoch_followers.set_function(lambda: self._epochs.followers)
-        metrics.connections.set_function(lambda: connections.total(listeners))
-        metrics.listeners.set_function(lambda: len(listeners))
-        metrics.listeners_full.set_function(lambda: connections.full(listeners))
-        metrics.policy_age.set_function(lambda: keeper.state.info(time.monotonic()).age_seconds)
+        metrics = self._metrics
+        gauges.publish(metrics, openings.listeners, self._admissions, self._keeper, self._epochs)
         metrics.unsafe_settings(self._config.unsafe_settings())
         if self._config.metrics.endpoint:
             self._metrics_server = MetricsServer(metrics.registry, *self._config.metrics.endpoint)
@@ -227,6 +238,10 @@ class App:
 
     def _usage(self) -> Iterator[CallerUsage]:
         yield from self._openings.usage() if self._openings else ()
+
+    def _kept(self) -> Iterator[Callable[[], Component]]:
+        yield from (self._records.state, self._registrations.state, self._agents.agents.state)
+        yield self._evidence.revoked.state
 
     def _listening(self) -> Iterator[Callable[[], Component]]:
         not_yet = Component("listeners", ready=False, detail="none is open yet")

@@ -13,9 +13,10 @@ GOVERND = Path(__file__).parents[2] / "daemon" / "governd"
 DOMAIN = sorted(
     [
         GOVERND / "errors.py",
+        GOVERND / "strict_json.py",
         *(
             path
-            for part in ("identity", "policy", "audit", "pods")
+            for part in ("identity", "policy", "audit", "delegation", "kya", "pods")
             for path in (GOVERND / part).rglob("*.py")
         ),
     ]

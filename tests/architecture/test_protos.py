@@ -11,6 +11,7 @@ from google.protobuf import descriptor_pb2
 
 from governd import errors
 from governd._proto.governd.v1 import error_reason_pb2
+from governd.delegation import evidence_faults
 
 PROTOS = Path(__file__).parents[2] / "protos"
 PREFIX = "ERROR_REASON_"
@@ -121,7 +122,8 @@ def test_every_rpc_has_messages_of_its_own(
 
 
 def reasons_of_errors() -> set[str]:
-    classes = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    members = [*vars(errors).values(), *vars(evidence_faults).values()]
+    classes = [kind for kind in members if isinstance(kind, type)]
     return {kind.reason for kind in classes if issubclass(kind, errors.GoverndError)}
 
 

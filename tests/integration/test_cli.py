@@ -242,7 +242,7 @@ def test_status_and_callers_tell_what_is_there(daemon: DaemonProcess) -> None:
     cli("whoami", "--socket", daemon.sockets["reader"])
     status = answer("status", *admin)
     assert (status["ready"], status["listeners"]) == (True, 3)
-    names = {"policy", "identity", "listeners", "decision_log", "tools"}
+    names = {"policy", "identity", "listeners", "decision_log", "tools", "agents", "revocations"}
     assert {one["name"] for one in status["components"]} == names
     assert status["policy"]["digest"].startswith("sha-256:")
     assert "ready" in cli("status", *admin)

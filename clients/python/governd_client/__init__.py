@@ -6,6 +6,8 @@ allow: it raises a ``GoverndError``. ``governd_client.mcp`` and
 themselves. Everything not named in ``__all__`` of a module is private to this package.
 """
 
+from governd_client.acting import ActingAs, AsyncActingAs, current_delegation
+from governd_client.agent import Agent, KyaLevel
 from governd_client.aio import AsyncClient
 from governd_client.client import Client
 from governd_client.decision import Decision, DecisionCode, Obligation, Policy, Shadow
@@ -16,52 +18,78 @@ from governd_client.definitions import (
     QuarantineReason,
     RegistrationResult,
 )
+from governd_client.delegation import ActingAsToken, Binding, BoundRequest, Delegation
 from governd_client.errors import (
+    AgentUnknownError,
     ArgumentsInvalidError,
     CallerUnknownError,
+    CardInvalidError,
     DeadlineExceededError,
     DefinitionInvalidError,
     DeniedError,
+    EvidenceInvalidError,
     GoverndError,
     InternalError,
     InvalidRequestError,
     LimitExceededError,
     MalformedAnswerError,
+    MintRefusedError,
+    NoDelegationError,
     NotReadyError,
     RegistrationTooLargeError,
     ServerNotAllowedError,
     ServerUnknownError,
     SubjectNotAllowedError,
     TargetError,
+    TokenRejectedError,
     UnavailableError,
 )
+from governd_client.evidence import Evidence, EvidenceKind
 from governd_client.filtering import Filtered, ListPhase
 from governd_client.identity import Identity
 from governd_client.outcomes import Outcome
 from governd_client.question import Question, Resource, Semantic
 from governd_client.readiness import Phase, Readiness
+from governd_client.receiving import Acceptance, Arrived
 from governd_client.session import Stats
 
 __all__ = [
+    "Acceptance",
+    "ActingAs",
+    "ActingAsToken",
+    "Agent",
+    "AgentUnknownError",
     "ArgumentsInvalidError",
+    "Arrived",
+    "AsyncActingAs",
     "AsyncClient",
+    "Binding",
+    "BoundRequest",
     "CallerUnknownError",
+    "CardInvalidError",
     "Client",
     "DeadlineExceededError",
     "Decision",
     "DecisionCode",
     "Definition",
     "DefinitionInvalidError",
+    "Delegation",
     "DeniedError",
+    "Evidence",
+    "EvidenceInvalidError",
+    "EvidenceKind",
     "Filtered",
     "GoverndError",
     "Identity",
     "InternalError",
     "InvalidRequestError",
     "Kind",
+    "KyaLevel",
     "LimitExceededError",
     "ListPhase",
     "MalformedAnswerError",
+    "MintRefusedError",
+    "NoDelegationError",
     "NotReadyError",
     "Obligation",
     "Outcome",
@@ -81,5 +109,7 @@ __all__ = [
     "Stats",
     "SubjectNotAllowedError",
     "TargetError",
+    "TokenRejectedError",
     "UnavailableError",
+    "current_delegation",
 ]

@@ -6,6 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from governd_client._proto.governd.v1 import policy_service_pb2, types_pb2
+from governd_client.agent_calls import AsyncAgentCalls
+from governd_client.async_delegation_calls import AsyncDelegationCalls
 from governd_client.channel import (
     EVALUATE,
     EVALUATE_BATCH,
@@ -14,6 +16,7 @@ from governd_client.channel import (
     resolve,
 )
 from governd_client.decision import Decision
+from governd_client.evidence import Evidence
 from governd_client.exchange import StreamEndedError
 from governd_client.grpc_port import AsyncGrpcPort
 from governd_client.identity_calls import AsyncIdentityCalls
@@ -34,7 +37,9 @@ from governd_client.terms import DEFAULT_TIMEOUT_SECONDS, Terms, require_end, re
 from governd_client.tool_calls import AsyncToolCalls
 
 
-class AsyncClient(AsyncIdentityCalls, AsyncToolCalls, Telling):
+class AsyncClient(
+    AsyncIdentityCalls, AsyncToolCalls, AsyncDelegationCalls, AsyncAgentCalls, Telling
+):
     """Asks governd. Whatever goes wrong raises a ``GoverndError``: never an allow."""
 
     def __init__(
@@ -74,6 +79,7 @@ class AsyncClient(AsyncIdentityCalls, AsyncToolCalls, Telling):
         *,
         arguments: Mapping[str, object] | None = None,
         subject: str | None = None,
+        evidence: Evidence | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - a gRPC deadline
         supported_obligations: Collection[str] = (),
         traceparent: str | None = None,
@@ -87,6 +93,7 @@ class AsyncClient(AsyncIdentityCalls, AsyncToolCalls, Telling):
             resource: Type and id, for example ``Resource("tool", "git/git_commit")``.
             arguments: Arguments of the call.
             subject: SPIFFE ID the question is about; only for a call this workload received.
+            evidence: Shows in whose name the subject acts.
             timeout: Seconds, retries and waiting for governd included.
             supported_obligations: Further obligations that the caller performs this time.
             traceparent: W3C trace context.
@@ -96,7 +103,7 @@ class AsyncClient(AsyncIdentityCalls, AsyncToolCalls, Telling):
         """
         session = self._session
         began = session.clock()
-        key = key_of(action, resource, arguments, subject)
+        key = key_of(action, resource, arguments, subject, evidence)
         if timeout is not None:
             require_end(timeout)
         decision = session.reuse(key, began)

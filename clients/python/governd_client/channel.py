@@ -15,6 +15,8 @@ from typing import Final, Generic, NotRequired, Protocol, Self, TypedDict, TypeV
 from google.protobuf.message import Message
 
 from governd_client._proto.governd.v1 import (
+    agent_service_pb2,
+    delegation_service_pb2,
     identity_service_pb2,
     policy_service_pb2,
     tool_service_pb2,
@@ -103,6 +105,31 @@ REGISTER_TOOLS: Final = Method(
     "/governd.v1.ToolService/RegisterTools",
     tool_service_pb2.RegisterToolsRequest,
     tool_service_pb2.RegisterToolsResponse,
+)
+MINT: Final = Method(
+    "/governd.v1.DelegationService/Mint",
+    delegation_service_pb2.MintRequest,
+    delegation_service_pb2.MintResponse,
+)
+EXTEND: Final = Method(
+    "/governd.v1.DelegationService/Extend",
+    delegation_service_pb2.ExtendRequest,
+    delegation_service_pb2.ExtendResponse,
+)
+VERIFY: Final = Method(
+    "/governd.v1.DelegationService/Verify",
+    delegation_service_pb2.VerifyRequest,
+    delegation_service_pb2.VerifyResponse,
+)
+REGISTER_AGENT: Final = Method(
+    "/governd.v1.AgentService/RegisterAgent",
+    agent_service_pb2.RegisterAgentRequest,
+    agent_service_pb2.RegisterAgentResponse,
+)
+GET_AGENT: Final = Method(
+    "/governd.v1.AgentService/GetAgent",
+    agent_service_pb2.GetAgentRequest,
+    agent_service_pb2.GetAgentResponse,
 )
 
 

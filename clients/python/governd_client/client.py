@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from governd_client._proto.governd.v1 import policy_service_pb2, types_pb2
+from governd_client.agent_calls import AgentCalls
 from governd_client.channel import (
     EVALUATE,
     EVALUATE_BATCH,
@@ -18,6 +19,8 @@ from governd_client.channel import (
     resolve,
 )
 from governd_client.decision import Decision
+from governd_client.delegation_calls import DelegationCalls
+from governd_client.evidence import Evidence
 from governd_client.exchange import StreamEndedError
 from governd_client.grpc_port import GrpcPort
 from governd_client.identity_calls import IdentityCalls
@@ -38,7 +41,7 @@ from governd_client.threads import Background
 from governd_client.tool_calls import ToolCalls
 
 
-class Client(IdentityCalls, ToolCalls, Telling):
+class Client(IdentityCalls, ToolCalls, DelegationCalls, AgentCalls, Telling):
     """Asks governd. Whatever goes wrong raises a ``GoverndError``: never an allow."""
 
     def __init__(
@@ -78,6 +81,7 @@ class Client(IdentityCalls, ToolCalls, Telling):
         *,
         arguments: Mapping[str, object] | None = None,
         subject: str | None = None,
+        evidence: Evidence | None = None,
         timeout: float | None = None,
         supported_obligations: Collection[str] = (),
         traceparent: str | None = None,
@@ -91,6 +95,7 @@ class Client(IdentityCalls, ToolCalls, Telling):
             resource: Type and id, for example ``Resource("tool", "git/git_commit")``.
             arguments: Arguments of the call.
             subject: SPIFFE ID the question is about; only for a call this workload received.
+            evidence: Shows in whose name the subject acts.
             timeout: Seconds, retries and waiting for governd included.
             supported_obligations: Further obligations that the caller performs this time.
             traceparent: W3C trace context.
@@ -100,7 +105,7 @@ class Client(IdentityCalls, ToolCalls, Telling):
         """
         session = self._session
         began = session.clock()
-        key = key_of(action, resource, arguments, subject)
+        key = key_of(action, resource, arguments, subject, evidence)
         if timeout is not None:
             require_end(timeout)
         decision = session.reuse(key, began)

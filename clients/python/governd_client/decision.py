@@ -18,7 +18,8 @@ from types import MappingProxyType
 from typing import Final, NoReturn, Self
 
 from governd_client._proto.governd.v1 import types_pb2
-from governd_client.errors import DeniedError, GoverndError, MalformedAnswerError, from_status
+from governd_client.errors import DeniedError, GoverndError, MalformedAnswerError
+from governd_client.statuses import from_status
 
 _DECISION_ID: Final = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _PREFIX: Final = "DECISION_CODE_"
@@ -38,6 +39,7 @@ class DecisionCode(enum.Enum):
     POLICY_STALE = "POLICY_STALE"
     LOG_UNAVAILABLE = "LOG_UNAVAILABLE"
     QUARANTINED = "QUARANTINED"
+    EVIDENCE_EXPIRED = "EVIDENCE_EXPIRED"
 
     OBLIGATION_UNSUPPORTED = "OBLIGATION_UNSUPPORTED"
     """This client's: a permit with an obligation that the caller cannot perform."""

@@ -4,25 +4,18 @@ None of these is ever an allow: whoever asks and gets an exception has no permis
 deny is an answer and no error, unless the caller asked with ``require``, which raises
 ``DeniedError``.
 
-The mapping follows ``governd/v1/error_reason.proto``: the reason in
-``google.rpc.ErrorInfo`` (domain ``governd``) decides the class, and the gRPC status code
-where there is no reason or one this client does not know.
+``governd_client.statuses`` tells which of them a failed call is.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import grpc
-from google.protobuf.message import DecodeError, Message
-from google.rpc import error_details_pb2, status_pb2
 
 if TYPE_CHECKING:
     from governd_client.decision import Decision
 
 CLOSED: Final = "the client is closed"
-_DOMAIN: Final = "governd"
-_DETAILS: Final = "grpc-status-details-bin"
-_M = TypeVar("_M", bound=Message)
 
 
 class GoverndError(Exception):
@@ -94,6 +87,46 @@ class DefinitionInvalidError(InvalidRequestError):
     """A definition breaks one of its rules; nothing of the registration was taken."""
 
 
+class CardInvalidError(InvalidRequestError):
+    """An agent card breaks one of its rules; nothing was registered."""
+
+
+class EvidenceInvalidError(GoverndError):
+    """What was to show in whose name this workload acts does not hold."""
+
+
+class MintRefusedError(GoverndError):
+    """No acting-as token: policy denies it, or it would say more than was delegated.
+
+    ``metadata["rule"]`` names the rule, for example ``SCOPE_WIDENED``.
+    """
+
+
+class AgentUnknownError(GoverndError):
+    """No agent of that SPIFFE ID is registered on this node."""
+
+
+class NoDelegationError(GoverndError):
+    """Nobody is known in whose name to act: no acting-as token came, and no evidence."""
+
+
+class TokenRejectedError(GoverndError):
+    """An acting-as token that came with a request does not count.
+
+    For the operator: whoever sent it is told no more than that it was not taken.
+
+    Attributes:
+        rejection: The rule that it breaks, for example ``AUDIENCE``; the names are those of
+            ``RejectionReason`` in ``delegation_service.proto``, ``UNRECOGNISED`` for one
+            that this client does not know.
+    """
+
+    def __init__(self, rejection: str, detail: str) -> None:
+        """Keeps the rule; the message never has a part of the token."""
+        super().__init__(f"the acting-as token was rejected: {detail or rejection}")
+        self.rejection = rejection
+
+
 class SubjectNotAllowedError(GoverndError):
     """This workload may not ask about that subject."""
 
@@ -137,83 +170,3 @@ class DeniedError(GoverndError):
         """Keeps the decision; the message names its id and no policy."""
         super().__init__(f"denied (decision {decision.decision_id or 'none'})")
         self.decision = decision
-
-
-_BY_REASON: Final[Mapping[str, type[GoverndError]]] = {
-    "REQUEST_INVALID": InvalidRequestError,
-    "ARGUMENTS_INVALID": ArgumentsInvalidError,
-    "SUBJECT_NOT_ALLOWED": SubjectNotAllowedError,
-    "MESSAGE_TOO_LARGE": LimitExceededError,
-    "RATE_LIMITED": LimitExceededError,
-    "CONCURRENCY_LIMITED": LimitExceededError,
-    "STREAMS_LIMITED": LimitExceededError,
-    "SERVER_UNKNOWN": ServerUnknownError,
-    "SERVER_NOT_ALLOWED": ServerNotAllowedError,
-    "DEFINITION_INVALID": DefinitionInvalidError,
-    "REGISTRATION_TOO_LARGE": RegistrationTooLargeError,
-    "DRAINING": UnavailableError,
-    "LOG_UNAVAILABLE": UnavailableError,
-    "IDENTITY_UNAVAILABLE": UnavailableError,
-    "IDENTITY_NOT_ISSUED": UnavailableError,
-    "CALLER_UNVERIFIED": UnavailableError,
-    "INTERNAL": InternalError,
-}
-
-_BY_CODE: Final[Mapping[grpc.StatusCode, type[GoverndError]]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequestError,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: LimitExceededError,
-    grpc.StatusCode.UNAVAILABLE: UnavailableError,
-    grpc.StatusCode.CANCELLED: UnavailableError,
-    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceededError,
-    grpc.StatusCode.INTERNAL: InternalError,
-    grpc.StatusCode.UNKNOWN: InternalError,
-}
-
-_CODES: Final[Mapping[int, grpc.StatusCode]] = {code.value[0]: code for code in grpc.StatusCode}
-
-
-def from_status(status: status_pb2.Status) -> GoverndError:
-    """The typed error for a rich status, such as one question's in a batch."""
-    info = _detail(status, error_details_pb2.ErrorInfo())
-    retry = _detail(status, error_details_pb2.RetryInfo()).retry_delay
-    violations = _detail(status, error_details_pb2.BadRequest()).field_violations
-    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
-    reason = info.reason if info.domain == _DOMAIN else ""
-    kind = _BY_REASON.get(reason) or _BY_CODE.get(code, GoverndError)
-    return kind(
-        status.message,
-        code=code,
-        reason=reason,
-        field=violations[0].field if violations else info.metadata.get("field", ""),
-        retry_after=retry.seconds + retry.nanos / 1e9 or None,
-        metadata=info.metadata,
-    )
-
-
-def _detail(status: status_pb2.Status, into: _M) -> _M:
-    """The first detail of that kind; the empty message where none can be read."""
-    for detail in status.details:
-        try:
-            if detail.Unpack(into):
-                return into
-        except DecodeError:
-            # A detail that cannot be read is no detail; the status itself still counts.
-            into.Clear()
-    return into
-
-
-def from_rpc(error: grpc.RpcError) -> GoverndError:
-    """The typed error for a failed call, synchronous or ``grpc.aio``."""
-    if not isinstance(error, grpc.Call | grpc.aio.AioRpcError):
-        return GoverndError("the call failed without a status")
-    plain = status_pb2.Status(code=error.code().value[0], message=error.details() or "")
-    for key, value in error.trailing_metadata() or ():
-        if key == _DETAILS and isinstance(value, bytes):
-            try:
-                rich = status_pb2.Status.FromString(value)
-            except DecodeError:
-                continue
-            # Details that contradict the status are worth nothing; the status itself counts.
-            if rich.code == plain.code:
-                return from_status(rich)
-    return from_status(plain)

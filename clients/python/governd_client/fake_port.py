@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 import grpc
 from google.rpc import status_pb2
 
 from governd_client._proto.governd.v1 import (
+    agent_service_pb2_grpc,
+    delegation_service_pb2_grpc,
     identity_service_pb2_grpc,
     policy_service_pb2_grpc,
     tool_service_pb2_grpc,
@@ -16,9 +18,14 @@ from governd_client.channel import (
     EVALUATE,
     EVALUATE_BATCH,
     EVALUATE_STREAM,
+    EXTEND,
     FILTER_TOOLS,
+    GET_AGENT,
+    MINT,
+    REGISTER_AGENT,
     REGISTER_TOOLS,
     REPORT_OUTCOME,
+    VERIFY,
     WAIT_READY,
     WATCH_EPOCH,
     WHO_AM_I,
@@ -27,8 +34,9 @@ from governd_client.channel import (
     Method,
     Q,
 )
-from governd_client.errors import CLOSED, UnavailableError, from_status
+from governd_client.errors import CLOSED, UnavailableError
 from governd_client.fake_stream import FakeStream, Governd, fake_stream
+from governd_client.statuses import from_status
 
 _DETAILS: Final = "grpc-status-details-bin"
 
@@ -39,7 +47,7 @@ class Answering(Governd, Protocol):
     wait: Callable[[], object]
 
     def answer(self, request: Any) -> Any:  # noqa: ANN401 - any call of the API
-        """What governd says to a request."""
+        """What governd says to a request; a status where it refuses."""
 
     def refusal(self, path: str) -> status_pb2.Status | None:
         """What a call of that method fails with."""
@@ -76,7 +84,10 @@ class FakePort:
             raise from_status(refusal)
         # Through bytes, as on the wire.
         sent = method.request.FromString(request.SerializeToString())
-        return method.answer.FromString(self._governd.answer(sent).SerializeToString())
+        answer = self._governd.answer(sent)
+        if isinstance(answer, status_pb2.Status):
+            raise from_status(answer)
+        return method.answer.FromString(answer.SerializeToString())
 
     def stream(self, method: Method[Q, A], requests: Iterator[Q]) -> FakeStream[A]:
         """Begins a streaming call."""
@@ -124,6 +135,8 @@ class _Servicer(
     policy_service_pb2_grpc.PolicyServiceServicer,
     identity_service_pb2_grpc.IdentityServiceServicer,
     tool_service_pb2_grpc.ToolServiceServicer,
+    delegation_service_pb2_grpc.DelegationServiceServicer,
+    agent_service_pb2_grpc.AgentServiceServicer,
 ):
     """The fake behind a gRPC server."""
 
@@ -138,7 +151,9 @@ class _Servicer(
         refusal = self._governd.refusal(method.path)
         if refusal is not None:
             _abort(context, refusal)
-        answer: A = self._governd.answer(request)
+        answer: A | status_pb2.Status = self._governd.answer(request)
+        if isinstance(answer, status_pb2.Status):
+            _abort(context, answer)
         return answer
 
     def _stream(
@@ -173,6 +188,21 @@ class _Servicer(
     def FilterTools(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
         return self._call(FILTER_TOOLS, request, context)
 
+    def Mint(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(MINT, request, context)
+
+    def Extend(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(EXTEND, request, context)
+
+    def Verify(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(VERIFY, request, context)
+
+    def RegisterAgent(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(REGISTER_AGENT, request, context)
+
+    def GetAgent(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(GET_AGENT, request, context)
+
     def RegisterTools(self, request_iterator: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
         return self._call(REGISTER_TOOLS, whole(REGISTER_TOOLS, request_iterator), context)
 
@@ -186,6 +216,8 @@ def serve(governd: Answering, server: grpc.Server) -> None:
     policy_service_pb2_grpc.add_PolicyServiceServicer_to_server(servicer, server)
     identity_service_pb2_grpc.add_IdentityServiceServicer_to_server(servicer, server)
     tool_service_pb2_grpc.add_ToolServiceServicer_to_server(servicer, server)
+    delegation_service_pb2_grpc.add_DelegationServiceServicer_to_server(servicer, server)
+    agent_service_pb2_grpc.add_AgentServiceServicer_to_server(servicer, server)
 
 
 def whole(method: Method[Q, A], requests: Iterable[Q]) -> Q:
@@ -196,7 +228,7 @@ def whole(method: Method[Q, A], requests: Iterable[Q]) -> Q:
     return merged
 
 
-def _abort(context: grpc.ServicerContext, status: status_pb2.Status) -> None:
+def _abort(context: grpc.ServicerContext, status: status_pb2.Status) -> NoReturn:
     context.set_trailing_metadata(((_DETAILS, status.SerializeToString()),))
     code = next(each for each in grpc.StatusCode if each.value[0] == status.code)
     context.abort(code, status.message)

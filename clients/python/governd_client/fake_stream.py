@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from google.rpc import status_pb2
 
 from governd_client.channel import A, Method, Q
-from governd_client.errors import from_status
+from governd_client.statuses import from_status
 
 BEAT_SECONDS: Final = 0.4
 CANCELLED: Final = status_pb2.Status(code=1, message="cancelled")

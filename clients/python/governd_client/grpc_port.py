@@ -4,8 +4,8 @@ A single call waits for a governd that restarts (wait-for-ready, within the dead
 questions are retried on UNAVAILABLE, which is safe because asking twice has no effect but a
 further record. So they are on CANCELLED: a governd that stops for good ends with it what its
 grace was too short for. Nobody who cancels a call is asked again, since that ends the call here.
-Streams, reports and registrations are not retried here: whoever began them knows what was left
-over.
+Streams, reports, registrations of tools and tokens are not retried here: whoever began them
+knows what was left over.
 """
 
 import asyncio
@@ -17,8 +17,9 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from governd_client.channel import A, CallTerms, Method, Q
-from governd_client.errors import CLOSED, MalformedAnswerError, UnavailableError, from_rpc
+from governd_client.errors import CLOSED, MalformedAnswerError, UnavailableError
 from governd_client.grpc_status import servers_status
+from governd_client.statuses import from_rpc
 
 _POLICY: Final = "governd.v1.PolicyService"
 _SERVICE_CONFIG: Final = {
@@ -27,6 +28,7 @@ _SERVICE_CONFIG: Final = {
             "name": [
                 {"service": _POLICY, "method": "Evaluate"},
                 {"service": _POLICY, "method": "EvaluateBatch"},
+                {"service": "governd.v1.AgentService"},
                 {"service": "governd.v1.IdentityService"},
                 {"service": "governd.v1.ToolService", "method": "FilterTools"},
             ],

@@ -8,29 +8,43 @@ Refusals carry no text of the policy and none of governd's errors:
 
     * PERMISSION_DENIED: denied, or a method nothing is to be asked about; the decision's id
       is in the trailer ``governd-decision-id``
-    * UNAUTHENTICATED: the caller has no usable SPIFFE ID
+    * UNAUTHENTICATED: the caller has no usable SPIFFE ID, or its acting-as token was not taken
     * UNAVAILABLE: governd could not be asked
+
+With ``delegation`` a token is taken out of each call, verified and shown to policy, and
+``governd_client.acting.current_delegation`` tells the handler in whose name the call is.
 
 Obligations that the server performs are stated on the client it brings.
 """
 
+import contextvars
 import enum
 import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import grpc
 
+from governd_client.acting import acting
 from governd_client.aio import AsyncClient
+from governd_client.carriage import from_headers
 from governd_client.client import Client
-from governd_client.decision import Decision
-from governd_client.errors import CallerUnknownError, GoverndError
+from governd_client.delegation import Delegation
+from governd_client.errors import CallerUnknownError
+from governd_client.grpc_client import METHOD
+from governd_client.grpc_handlers import behaviour_of, in_context, rebuilt
+from governd_client.grpc_refusals import (
+    DECISION_ID,
+    NOT_ASKED,
+    UNKNOWN_CALLER,
+    RefusedError,
+    refusing,
+    require,
+)
 from governd_client.question import Question
-
-DECISION_ID: Final = "governd-decision-id"
-"""Trailer with the id of the decision that refused the call."""
+from governd_client.receiving import Acceptance, Arrived, receive, receive_async
 
 
 class Rule(enum.Enum):
@@ -40,9 +54,10 @@ class Rule(enum.Enum):
     """The call goes to its handler without a decision, for example a health check."""
 
 
+__all__ = ["DECISION_ID", "Asks", "AsyncPolicyInterceptor", "Caller", "PolicyInterceptor", "Rule"]
+
 _LOGGER: Final = logging.getLogger(__name__)
 # Quoted: generic for type checkers only.
-_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _Found: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 _AioContext: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 ClientT = TypeVar("ClientT", Client, AsyncClient)
@@ -55,34 +70,29 @@ Caller = Callable[[Any], str]
 refused, too."""
 
 
-@dataclass(frozen=True)
-class Refusal(grpc.Status):
-    """The status of a refused call."""
-
-    code: grpc.StatusCode
-    details: str
-    trailing_metadata: tuple[tuple[str, str], ...] = ()
-
-
-_NOT_ASKED: Final = Refusal(grpc.StatusCode.PERMISSION_DENIED, "denied by policy")
-_UNKNOWN_CALLER: Final = Refusal(grpc.StatusCode.UNAUTHENTICATED, "the caller has no SPIFFE ID")
-_UNDECIDED: Final = Refusal(grpc.StatusCode.UNAVAILABLE, "no policy decision could be obtained")
-
-
 class _Guard(Generic[ClientT]):
     """What both interceptors have in common."""
 
-    def __init__(self, client: ClientT, *, question: Asks, caller: Caller) -> None:
+    def __init__(
+        self,
+        client: ClientT,
+        *,
+        question: Asks,
+        caller: Caller,
+        delegation: Acceptance | None = None,
+    ) -> None:
         """Refuses everything that ``client`` does not permit.
 
         Args:
             client: Asks governd, as the identity of this server.
             question: Says what to ask about a call, from its method and metadata.
             caller: Tells who calls, for example ``governd_client.peer.peer_spiffe_id``.
+            delegation: Which acting-as tokens are taken; ``None`` to look at none.
         """
         self._client: ClientT = client
         self._question = question
         self._caller = caller
+        self._took = delegation
 
     def _asked(self, details: grpc.HandlerCallDetails) -> Question | Rule | None:
         try:
@@ -92,21 +102,21 @@ class _Guard(Generic[ClientT]):
             _LOGGER.exception("the question about a call could not be made up")
             return None
 
-    def _addressed(self, asked: Question | None, context: object) -> Question | Refusal:
-        """The question with its subject, or why there is none."""
+    def _addressed(self, asked: Question | None, context: object) -> Question:
+        """The question with its subject."""
         if asked is None:
-            return _NOT_ASKED
+            raise RefusedError(NOT_ASKED)
         try:
             subject: object = self._caller(context)
         except CallerUnknownError:
-            return _UNKNOWN_CALLER
-        except Exception:
+            raise RefusedError(UNKNOWN_CALLER) from None
+        except Exception as error:
             _LOGGER.exception("the caller of a call could not be determined")
-            return _UNKNOWN_CALLER
+            raise RefusedError(UNKNOWN_CALLER) from error
         if not isinstance(subject, str) or not subject:
             # Without a subject governd would be asked about this server itself.
             _LOGGER.error("the caller of a call is no SPIFFE ID")
-            return _UNKNOWN_CALLER
+            raise RefusedError(UNKNOWN_CALLER)
         return replace(asked, subject=subject)
 
 
@@ -123,26 +133,39 @@ class PolicyInterceptor(_Guard[Client], grpc.ServerInterceptor):
         asked = self._asked(handler_call_details)
         if handler is None or asked is Rule.UNSAFE_UNGOVERNED:
             return handler
-        behaviour = _behaviour(handler)
+        behaviour, streams = behaviour_of(handler), handler.response_streaming
 
         def guarded(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - gRPC's
-            refusal = self._refusal(self._addressed(asked, context))
-            if refusal is not None:
-                context.abort_with_status(refusal)
-            return behaviour(request, context)
+            try:
+                question = self._addressed(asked, context)
+                delegation = self._permitted(question, handler_call_details)
+            except RefusedError as refused:
+                context.abort_with_status(refused.status)
+            with acting(delegation):
+                answers = behaviour(request, context)
+                if delegation is None or not streams:
+                    return answers
+                return in_context(contextvars.copy_context(), iter(answers))
 
-        return _rebuild(handler, guarded)
+        return rebuilt(handler, guarded)
 
-    def _refusal(self, asked: Question | Refusal) -> Refusal | None:
-        if isinstance(asked, Refusal):
-            return asked
-        try:
-            decision = self._client.evaluate(
-                asked.action, asked.resource, arguments=asked.arguments, subject=asked.subject
+    def _permitted(self, asked: Question, details: grpc.HandlerCallDetails) -> Delegation | None:
+        """In whose name a permitted call is."""
+        with refusing():
+            delegation = None
+            if self._took is not None:
+                came = _arrived(self._took, details, asked)
+                delegation = receive(self._client, self._took, came)
+            require(
+                self._client.evaluate(
+                    asked.action,
+                    asked.resource,
+                    arguments=asked.arguments,
+                    subject=asked.subject,
+                    evidence=delegation.evidence if delegation else asked.evidence,
+                )
             )
-        except GoverndError:
-            return _UNDECIDED
-        return _denied(decision)
+        return delegation
 
 
 class AsyncPolicyInterceptor(_Guard[AsyncClient], grpc.aio.ServerInterceptor):
@@ -161,65 +184,55 @@ class AsyncPolicyInterceptor(_Guard[AsyncClient], grpc.aio.ServerInterceptor):
         asked = self._asked(handler_call_details)
         if handler is None or asked is Rule.UNSAFE_UNGOVERNED:
             return handler
-        behaviour = _behaviour(handler)
+        behaviour = behaviour_of(handler)
 
         async def unary(request: Any, context: _AioContext) -> Any:  # noqa: ANN401 - gRPC's
-            await self._require(self._addressed(asked, context), context)
-            return await behaviour(request, context)
+            with acting(await self._admitted(asked, context, handler_call_details)):
+                return await behaviour(request, context)
 
         async def stream(request: Any, context: _AioContext) -> AsyncIterator[Any]:  # noqa: ANN401 - gRPC's
-            await self._require(self._addressed(asked, context), context)
-            answers = behaviour(request, context)
-            if not inspect.isasyncgen(answers):
-                await answers  # a coroutine that sends with context.write itself
-                return
-            async for answer in answers:
-                yield answer
+            # INVARIANT: grpc.aio reads all answers in the one task of the call.
+            with acting(await self._admitted(asked, context, handler_call_details)):
+                answers = behaviour(request, context)
+                if not inspect.isasyncgen(answers):
+                    await answers  # a coroutine that sends with context.write itself
+                    return
+                async for answer in answers:
+                    yield answer
 
-        return _rebuild(handler, stream if handler.response_streaming else unary)
+        return rebuilt(handler, stream if handler.response_streaming else unary)
 
-    async def _require(self, asked: Question | Refusal, context: _AioContext) -> None:
-        refusal = asked if isinstance(asked, Refusal) else await self._refusal(asked)
-        if refusal is not None:
-            await context.abort_with_status(refusal)
-
-    async def _refusal(self, asked: Question) -> Refusal | None:
+    async def _admitted(
+        self, asked: Question | None, context: _AioContext, details: grpc.HandlerCallDetails
+    ) -> Delegation | None:
         try:
-            decision = await self._client.evaluate(
-                asked.action, asked.resource, arguments=asked.arguments, subject=asked.subject
+            return await self._permitted(self._addressed(asked, context), details)
+        except RefusedError as refused:
+            await context.abort_with_status(refused.status)
+            raise
+
+    async def _permitted(
+        self, asked: Question, details: grpc.HandlerCallDetails
+    ) -> Delegation | None:
+        """In whose name a permitted call is."""
+        with refusing():
+            delegation = None
+            if self._took is not None:
+                came = _arrived(self._took, details, asked)
+                delegation = await receive_async(self._client, self._took, came)
+            require(
+                await self._client.evaluate(
+                    asked.action,
+                    asked.resource,
+                    arguments=asked.arguments,
+                    subject=asked.subject,
+                    evidence=delegation.evidence if delegation else asked.evidence,
+                )
             )
-        except GoverndError:
-            return _UNDECIDED
-        return _denied(decision)
+        return delegation
 
 
-def _denied(decision: Decision) -> Refusal | None:
-    if decision.allowed:
-        return None
-    trailer = ((DECISION_ID, decision.decision_id),)
-    return Refusal(grpc.StatusCode.PERMISSION_DENIED, "denied by policy", trailer)
-
-
-def _behaviour(handler: _Handler) -> Callable[[Any, Any], Any]:
-    """The one of its four callables that a handler has."""
-    kinds = (
-        handler.unary_unary,
-        handler.unary_stream,
-        handler.stream_unary,
-        handler.stream_stream,
-    )
-    return next(kind for kind in kinds if kind is not None)
-
-
-_BUILDERS: Final = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, False): grpc.stream_unary_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
-}
-
-
-def _rebuild(handler: _Handler, behaviour: Callable[[Any, Any], Any]) -> _Handler:
-    """The same handler with another behaviour."""
-    build = _BUILDERS[bool(handler.request_streaming), bool(handler.response_streaming)]
-    return build(behaviour, handler.request_deserializer, handler.response_serializer)
+def _arrived(took: Acceptance, details: grpc.HandlerCallDetails, asked: Question) -> Arrived:
+    """How a call came, whose caller is the subject."""
+    token = from_headers(details.invocation_metadata or ())
+    return Arrived(token, took.bound(METHOD, details.method), asked.subject or "")

@@ -179,6 +179,6 @@ def _silence(seconds: float | None) -> float:
 
 
 def _size(key: Key, decision: Decision) -> int:
-    action, kind, name, subject, arguments = key
-    texts = (action, kind, name, subject or "", *decision.reasons)
+    action, kind, name, subject, arguments, evidence = key
+    texts = (action, kind, name, subject or "", *(evidence or ()), *decision.reasons)
     return _OBJECT_BYTES + sum(map(len, texts)) * 2 + len(arguments or b"")

@@ -28,10 +28,12 @@ from typing import Any, Final, NoReturn
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.types import CacheableResult, ErrorData
 
+from governd_client.acting import acting
 from governd_client.aio import AsyncClient
 from governd_client.decision import Decision, DecisionCode
 from governd_client.errors import GoverndError, InvalidRequestError
 from governd_client.filtering import ListPhase
+from governd_client.mcp_delegation import receive_mcp
 from governd_client.mcp_filter import ListFilter
 from governd_client.mcp_lists import FORMS, ListError
 from governd_client.mcp_questions import ITEMS, KINDS, question, traceparent_of
@@ -49,6 +51,7 @@ from governd_client.mcp_sources import Lists, inner_lists
 from governd_client.mcp_tools import governed_tool, ignore_parameter_headers, requires
 from governd_client.outcomes import Outcome
 from governd_client.question import Question
+from governd_client.receiving import Acceptance
 
 __all__ = [
     "DENIED",
@@ -84,6 +87,7 @@ class PolicyMiddleware:
         registration: ToolRegistration | None = None,
         phase: Callable[[Context], ListPhase] = lambda _: ListPhase.CALL,
         show_unpinned: bool = False,
+        delegation: Acceptance | None = None,
     ) -> None:
         """Refuses everything that ``client`` does not permit.
 
@@ -98,6 +102,8 @@ class PolicyMiddleware:
             phase: Tells for which moment of the agent's work a list is.
             show_unpinned: Whether lists show what no digest covers, such as ``title`` and
                 ``icons``. A server can change that behind everybody's back.
+            delegation: Which acting-as tokens are taken; ``None`` to look at none. Policy sees
+                what they show, and ``current_delegation`` of ``governd_client.acting`` tells.
 
         Raises:
             ValueError: ``server`` cannot be the name of a server.
@@ -109,6 +115,7 @@ class PolicyMiddleware:
         self._server = server
         self._caller = caller
         self._registration = registration
+        self._took = delegation
         self._lists = ListFilter(
             client, server, registration=registration, phase=phase, show_unpinned=show_unpinned
         )
@@ -124,10 +131,14 @@ class PolicyMiddleware:
         subject = self._subject(ctx)
         lists = inner_lists(ctx, call_next)
         await self._registered(lists)
-        decision = await self._require(ctx, replace(asked, subject=subject))
-        result = await self._carry_out(ctx, call_next, decision)
+        delegation = await receive_mcp(self._client, self._took, ctx, subject)
+        shown = delegation.evidence if delegation else None
+        asked = replace(asked, subject=subject, evidence=shown)
+        decision = await self._require(ctx, asked)
+        with acting(delegation):
+            result = await self._carry_out(ctx, call_next, decision)
         if ctx.method in FORMS:
-            return await self._filter(ctx, result, subject, lists)
+            return await self._filter(ctx, result, asked, lists)
         return _private(result) if ctx.method == "resources/read" else result
 
     def _subject(self, ctx: Context) -> str:
@@ -157,6 +168,7 @@ class PolicyMiddleware:
                 asked.resource,
                 arguments=asked.arguments,
                 subject=asked.subject,
+                evidence=asked.evidence,
                 traceparent=traceparent_of(ctx.params),
             )
         except InvalidRequestError as error:
@@ -196,7 +208,7 @@ class PolicyMiddleware:
             self._client.report(decision, outcome, duration=time.monotonic() - began)
 
     async def _filter(
-        self, ctx: Context, result: HandlerResult, subject: str, lists: Lists
+        self, ctx: Context, result: HandlerResult, asked: Question, lists: Lists
     ) -> HandlerResult:
         if isinstance(result, ErrorData):
             return result
@@ -205,7 +217,8 @@ class PolicyMiddleware:
                 ctx,
                 FORMS[ctx.method],
                 result,
-                subject=subject,
+                subject=asked.subject or "",
+                evidence=asked.evidence,
                 lists=lists,
                 traceparent=traceparent_of(ctx.params),
             )

@@ -12,6 +12,7 @@ from mcp.server.context import ServerRequestContext
 
 from governd_client.aio import AsyncClient
 from governd_client.definitions import Kind
+from governd_client.evidence import Evidence
 from governd_client.filtering import ListPhase
 from governd_client.mcp_lists import Entry, Form, ListError, Page, clear, read_page
 from governd_client.mcp_registration import ToolRegistration
@@ -55,6 +56,7 @@ class ListFilter:
         result: object,
         *,
         subject: str,
+        evidence: Evidence | None = None,
         lists: Lists,
         traceparent: str | None,
     ) -> dict[str, Any]:
@@ -65,6 +67,7 @@ class ListFilter:
             form: What it lists.
             result: The server's answer.
             subject: Who asked.
+            evidence: In whose name, ``None`` for nobody but the subject.
             lists: What else the server lists.
             traceparent: W3C trace context.
 
@@ -79,6 +82,7 @@ class ListFilter:
             form.kind,
             entries,
             subject=subject,
+            evidence=evidence,
             phase=self._phase_of(ctx),
             traceparent=traceparent,
         )
@@ -116,6 +120,7 @@ async def visible(
     entries: Sequence[Entry],
     *,
     subject: str | None,
+    evidence: Evidence | None = None,
     phase: ListPhase,
     traceparent: str | None = None,
 ) -> tuple[list[Entry], float]:
@@ -127,6 +132,7 @@ async def visible(
         kind: What is listed.
         entries: The list.
         subject: Whom it is for, ``None`` for the client itself.
+        evidence: In whose name, ``None`` for nobody but the subject.
         phase: For which moment of the subject's work.
         traceparent: W3C trace context.
 
@@ -143,6 +149,7 @@ async def visible(
             subject=subject,
             phase=phase,
             digests=[each.digest for each in part],
+            evidence=evidence,
             traceparent=traceparent,
         )
         shown += answer.keep(part)

@@ -9,6 +9,8 @@ from typing import Final, NoReturn
 
 from mcp.shared.exceptions import MCPError
 
+from governd_client.receiving import TAKEN
+
 DENIED: Final = -32001
 """JSON-RPC code of a denial (COAZ-MCP)."""
 UNDECIDED: Final = -32603
@@ -54,6 +56,15 @@ def refuse_denied(decision_id: str = "") -> NoReturn:
         MCPError: Always.
     """
     refuse(DENIED, "denied by policy", {"decision_id": decision_id} if decision_id else None)
+
+
+def refuse_untaken(cause: Exception) -> NoReturn:
+    """Refuses a request whose acting-as token does not count, and says nothing of why.
+
+    Raises:
+        MCPError: Always.
+    """
+    refuse(DENIED, TAKEN, cause=cause)
 
 
 def refuse_unknown(method: str, name: str, decision_id: str) -> NoReturn:

@@ -19,9 +19,11 @@ from governd_client.errors import (
     InvalidRequestError,
     MalformedAnswerError,
 )
+from governd_client.evidence import Evidence, evidence_message
 
-Key: TypeAlias = tuple[str, str, str, str | None, bytes | None]
-"""Action, type and id of the resource, subject, serialised arguments."""
+Key: TypeAlias = tuple[str, str, str, str | None, bytes | None, tuple[str, str] | None]
+"""Action, type and id of the resource, subject, serialised arguments, kind of evidence and
+the token. Not for logs: it has secrets."""
 
 _ARGUMENTS: Final = "context.arguments_json"
 _NOT_TEXT: Final = "action, resource and subject are text in UTF-8"
@@ -56,12 +58,14 @@ class Question:
         resource: What it is done to.
         arguments: Arguments of the call, as one JSON object.
         subject: SPIFFE ID the question is about; ``None`` for the asking workload itself.
+        evidence: Shows in whose name the subject acts.
     """
 
     action: str
     resource: tuple[str, str]
     arguments: Mapping[str, object] | None = None
     subject: str | None = None
+    evidence: Evidence | None = None
 
     def to_proto(self) -> policy_service_pb2.EvaluateRequest:
         """Writes the question.
@@ -69,7 +73,8 @@ class Question:
         Raises:
             InvalidRequestError: It cannot be written, for example for its arguments.
         """
-        return request_of(key_of(self.action, self.resource, self.arguments, self.subject))
+        key = key_of(self.action, self.resource, self.arguments, self.subject, self.evidence)
+        return request_of(key)
 
 
 class Semantic(enum.Enum):
@@ -90,6 +95,7 @@ def key_of(
     resource: tuple[str, str],
     arguments: Mapping[str, object] | None,
     subject: str | None,
+    evidence: Evidence | None = None,
 ) -> Key:
     """What a question says, as a value: two questions with equal keys are identical.
 
@@ -107,7 +113,9 @@ def key_of(
             subject = str.__str__(subject)
     except (TypeError, ValueError) as error:
         raise InvalidRequestError(_NOT_TEXT) from error
-    return action, kind, name, subject, None if arguments is None else arguments_json(arguments)
+    written = None if arguments is None else arguments_json(arguments)
+    shown = None if evidence is None else (evidence.kind.value, str.__str__(evidence.token))
+    return action, kind, name, subject, written, shown
 
 
 def request_of(key: Key) -> policy_service_pb2.EvaluateRequest:
@@ -116,7 +124,7 @@ def request_of(key: Key) -> policy_service_pb2.EvaluateRequest:
     Raises:
         InvalidRequestError: Its text has no form in UTF-8.
     """
-    action, kind, name, subject, arguments = key
+    action, kind, name, subject, arguments, evidence = key
     try:
         request = policy_service_pb2.EvaluateRequest(
             action=types_pb2.Action(name=action), resource=types_pb2.Resource(type=kind, id=name)
@@ -127,6 +135,8 @@ def request_of(key: Key) -> policy_service_pb2.EvaluateRequest:
         raise InvalidRequestError(_NOT_TEXT) from error
     if arguments is not None:
         request.context.arguments_json = arguments
+    if evidence is not None:
+        request.context.evidence.CopyFrom(evidence_message(*evidence))
     return request
 
 

@@ -66,7 +66,7 @@ class Readiness:
         Raises:
             MalformedAnswerError: ``not_after`` is no time.
         """
-        until = _time(said.not_after) if said.HasField("not_after") else None
+        until = time_of(said.not_after, "not_after") if said.HasField("not_after") else None
         return cls(_PHASES.get(said.phase, Phase.UNRECOGNISED), said.reason, until)
 
 
@@ -132,9 +132,14 @@ def ended() -> MalformedAnswerError:
     return MalformedAnswerError("the stream ended before the identity was ready")
 
 
-def _time(stamp: Timestamp) -> datetime:
+def time_of(stamp: Timestamp, field: str) -> datetime:
+    """A time of an answer, in UTC.
+
+    Raises:
+        MalformedAnswerError: It is none.
+    """
     try:
         return stamp.ToDatetime(tzinfo=UTC)
     except (ValueError, OverflowError) as error:
-        message = "not_after: expected a time between the years 1 and 9999"
-        raise MalformedAnswerError(message, field="not_after") from error
+        message = f"{field}: expected a time between the years 1 and 9999"
+        raise MalformedAnswerError(message, field=field) from error

@@ -18,12 +18,13 @@ from typing import Final
 from governd_client._proto.governd.v1 import types_pb2
 from governd_client.backoff import Backoff
 from governd_client.decision import Decision
-from governd_client.errors import GoverndError, InvalidRequestError, from_status
+from governd_client.errors import GoverndError, InvalidRequestError
 from governd_client.exchange import MAX_MESSAGE_BYTES, MAX_QUESTIONS
 from governd_client.leases import Leases, leasable
 from governd_client.outcomes import AnswerPath, Outcome, outcome_of
 from governd_client.question import Key
 from governd_client.reports import Reports
+from governd_client.statuses import from_status
 from governd_client.watching import Watch, seconds
 
 boottime: Final[Callable[[], float]] = partial(

@@ -33,6 +33,7 @@ from governd_client.channel import (
     AsyncPort,
     Port,
 )
+from governd_client.fake_delegations import FakeDelegations
 from governd_client.fake_port import AsyncFakePort, FakePort, serve
 from governd_client.fake_streams import FakeStreams, status_of
 
@@ -69,7 +70,7 @@ def show_all(request: tool_service_pb2.FilterToolsRequest) -> Iterable[int]:
     return range(len(request.definitions))
 
 
-class FakeGovernd(FakeStreams):
+class FakeGovernd(FakeDelegations, FakeStreams):
     """Answers as it is told.
 
     Attributes:
@@ -82,6 +83,11 @@ class FakeGovernd(FakeStreams):
         lease: Seconds that each permit without obligations, and each filtered list, may be
             reused; ``None`` for none.
         spiffe_id: Who every caller is told to be.
+        mints: Says whether a token is minted or extended; none is unless replaced. What it
+            minted it verifies, once, as governd does: audience, time and scopes aside.
+        card: What is known of the agent whose card was registered, level 0 unless replaced.
+        attestation: What an agent is given to show to others.
+        cards: The requests of RegisterAgent so far.
         reports: The requests of ReportOutcome so far.
         registrations: The requests of RegisterTools so far, each in one message.
         metadata: The headers of the last call that was neither a stream nor a report.
@@ -97,7 +103,6 @@ class FakeGovernd(FakeStreams):
         self.refusals: dict[str, status_pb2.Status] = {}
         self.wait: Callable[[], object] = lambda: None
         self.lease: float | None = None
-        self.spiffe_id = "spiffe://example.org/agent/test"
         self.reports: list[policy_service_pb2.ReportOutcomeRequest] = []
         self.registrations: list[tool_service_pb2.RegisterToolsRequest] = []
         self.metadata: dict[str, str | bytes] = {}
@@ -121,13 +126,21 @@ class FakeGovernd(FakeStreams):
                 self.registrations.append(request)
                 return self._register(request)
             case _:
-                self.requests.append(request)
-                return identity_service_pb2.WhoAmIResponse(
-                    spiffe_id="" if self.waits_for else self.spiffe_id,
-                    attestation=identity_service_pb2.ATTESTATION_STATIC,
-                    phase=self.phase,
-                    reason=self.waits_for,
-                )
+                return self._of_identities(request)
+
+    def _of_identities(self, request: Any) -> Any:  # noqa: ANN401 - the other services
+        if isinstance(request, identity_service_pb2.WhoAmIRequest):
+            self.requests.append(request)
+            return self._who_am_i()
+        return self.delegated(request)
+
+    def _who_am_i(self) -> identity_service_pb2.WhoAmIResponse:
+        return identity_service_pb2.WhoAmIResponse(
+            spiffe_id="" if self.waits_for else self.spiffe_id,
+            attestation=identity_service_pb2.ATTESTATION_STATIC,
+            phase=self.phase,
+            reason=self.waits_for,
+        )
 
     def judge(self, request: policy_service_pb2.EvaluateRequest) -> types_pb2.Evaluation:
         """Answers one question."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from governd_client.channel import FILTER_TOOLS, REGISTER_TOOLS, AsyncPort, Port
 from governd_client.definitions import Definition, Kind, RegistrationResult, registration_messages
+from governd_client.evidence import Evidence
 from governd_client.filtering import Filtered, ListPhase, filter_request
 from governd_client.terms import Terms
 
@@ -26,6 +27,7 @@ class ToolCalls:
         subject: str | None = None,
         phase: ListPhase = ListPhase.CALL,
         digests: Sequence[str] | None = None,
+        evidence: Evidence | None = None,
         timeout: float | None = None,
         traceparent: str | None = None,
     ) -> Filtered:
@@ -43,6 +45,7 @@ class ToolCalls:
             phase: For which moment of the subject's work.
             digests: Of what is listed, one for each name, ``""`` where there is none. An
                 entry whose digest is not that of the definition in force is hidden.
+            evidence: Shows in whose name the subject is to see the list.
             timeout: Seconds, retries and waiting for governd included.
             traceparent: W3C trace context.
 
@@ -52,6 +55,8 @@ class ToolCalls:
         request = filter_request(
             server, names, kind=kind, subject=subject, phase=phase, digests=digests
         )
+        if evidence is not None:
+            request.evidence.CopyFrom(evidence.to_proto())
         answer = self._port.call(FILTER_TOOLS, request, self._terms.of_call(timeout, traceparent))
         return Filtered.from_proto(answer, len(request.definitions))
 
@@ -95,6 +100,7 @@ class AsyncToolCalls:
         subject: str | None = None,
         phase: ListPhase = ListPhase.CALL,
         digests: Sequence[str] | None = None,
+        evidence: Evidence | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - a gRPC deadline
         traceparent: str | None = None,
     ) -> Filtered:
@@ -112,6 +118,7 @@ class AsyncToolCalls:
             phase: For which moment of the subject's work.
             digests: Of what is listed, one for each name, ``""`` where there is none. An
                 entry whose digest is not that of the definition in force is hidden.
+            evidence: Shows in whose name the subject is to see the list.
             timeout: Seconds, retries and waiting for governd included.
             traceparent: W3C trace context.
 
@@ -121,6 +128,8 @@ class AsyncToolCalls:
         request = filter_request(
             server, names, kind=kind, subject=subject, phase=phase, digests=digests
         )
+        if evidence is not None:
+            request.evidence.CopyFrom(evidence.to_proto())
         terms = self._terms.of_call(timeout, traceparent)
         answer = await self._port.call(FILTER_TOOLS, request, terms)
         return Filtered.from_proto(answer, len(request.definitions))

@@ -11,6 +11,8 @@ Promises:
     * While a sync failure stands nothing is accepted. What was accepted since the sync
       before it may be lost: Linux reports a failed write-back once and forgets the data.
     * The end of a failure is found without traffic, by reserving space in the file.
+    * What is appended durably is on disk before that returns; those that wait at the same
+      time wait for one sync.
     * Only a regular file, for its owner alone, is written to.
 """
 
@@ -18,20 +20,12 @@ import asyncio
 import contextlib
 import errno
 import os
-import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from governd.adapters.log_files import is_torn, may_shrink, open_file, reason, reserve
 from governd.application.operate import Component
 from governd.errors import DecisionLogError
-
-# O_NONBLOCK: to open a FIFO must not wait for its other end.
-_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_MODE = 0o600
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_RESERVED_BYTES = 65_536
-_CANNOT_RESERVE = {errno.EBADF, errno.EINVAL, errno.ENODEV, errno.ENOSYS, errno.EOPNOTSUPP}
-"""Of file systems that do not reserve; EBADF is what glibc says there of O_APPEND."""
 
 
 class DecisionFile:
@@ -55,8 +49,7 @@ class DecisionFile:
             path: The file; made with mode 0600 where it does not exist.
             sync_interval_seconds: The longest that a record waits for the disk.
             on_written: Told of how many records each write put on file.
-            on_failure: Told of every write that failed or was refused, and once of what
-                fails in the background.
+            on_failure: Told of each write that failed, and once of what fails in background.
         """
         self._path = path
         self._interval = sync_interval_seconds
@@ -66,7 +59,9 @@ class DecisionFile:
         self._identity: tuple[int, int] | None = None
         self._writes = 0
         self._synced = 0
+        self._failures = 0
         self._sync_failed = False
+        self._turn = asyncio.Lock()
         self._syncing: asyncio.Task[None] | None = None
         self.failure = ""
 
@@ -84,7 +79,7 @@ class DecisionFile:
         try:
             self._open()
         except OSError as error:
-            message = f"decision log {self._path}: {_reason(error)}"
+            message = f"decision log {self._path}: {reason(error)}"
             raise DecisionLogError(message) from error
 
     def start(self) -> None:
@@ -92,26 +87,48 @@ class DecisionFile:
         self._syncing = asyncio.get_running_loop().create_task(self._sync_for_ever())
 
     async def append(self, records: Sequence[bytes]) -> None:
-        """Puts records on file before it returns.
-
-        Raises:
-            DecisionLogError: They are not on file.
-        """
+        """Puts records on file before it returns; raises as the port says."""
         try:
             self._write(b"".join(record + b"\n" for record in records))
         except OSError as error:
-            self.failure = _reason(error)
+            self.failure = reason(error)
             self._on_failure(error)
             message = f"decision log cannot be written: {self.failure}"
             raise DecisionLogError(message) from error
         self.failure = ""
         self._on_written(len(records))
 
-    async def sync_once(self) -> None:
-        """Brings to disk what was written; after a failure, tries whether it is over."""
+    async def append_durably(self, records: Sequence[bytes]) -> None:
+        """Brings records to disk before it returns, and all that was written before.
+
+        Raises:
+            DecisionLogError: They are not on file, or may not be on disk.
+        """
+        failures = self._failures
+        await self.append(records)
+        wanted = self._writes
+        await self.sync_once(wanted)
+        if self._synced < wanted or self._failures != failures:
+            message = f"decision log cannot be synced: {self.failure or 'it failed meanwhile'}"
+            raise DecisionLogError(message)
+
+    async def sync_once(self, wanted: int | None = None) -> None:
+        """Brings to disk what was written; after a failure, tries whether it is over.
+
+        Goes on where its caller hangs up: nobody else is told of a failure. Does nothing where
+        a write is ``wanted`` that is on disk when the turn comes.
+        """
+        await asyncio.shield(self._sync_in_turn(wanted))
+
+    async def _sync_in_turn(self, wanted: int | None) -> None:
+        async with self._turn:
+            if wanted is None or self._synced < wanted:
+                await self._sync_once()
+
+    async def _sync_once(self) -> None:
         try:
             try:
-                if self._dirty:
+                if self._writes != self._synced:
                     await self._sync()
             finally:  # a file that can no longer be synced can be replaced, too
                 if self._was_moved():
@@ -132,36 +149,26 @@ class DecisionFile:
             self._syncing.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._syncing
-        self._shut()
-
-    @property
-    def _dirty(self) -> bool:
-        return self._writes != self._synced
+        async with self._turn:
+            self._shut()
 
     def _fail(self, error: OSError) -> None:
         """Keeps a failure of the background; one that merely goes on is not told again."""
-        before, self.failure = self.failure, _reason(error)
+        before, self.failure = self.failure, reason(error)
         if self.failure != before:
             self._on_failure(error)
 
     def _open(self) -> None:
-        self._fd = os.open(self._path, _FLAGS, _MODE)
+        self._fd = open_file(self._path)
         try:
-            self._prepare()
+            found = os.fstat(self._fd)
+            self._identity = (found.st_dev, found.st_ino)
+            if is_torn(self._fd):
+                os.write(self._fd, b"\n")
+                self._writes += 1
         except OSError:
             self._shut()
             raise
-
-    def _prepare(self) -> None:
-        found = os.fstat(self._fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        if found.st_mode & _OTHERS:
-            os.fchmod(self._fd, _MODE)
-        self._identity = (found.st_dev, found.st_ino)
-        if found.st_size and os.pread(self._fd, 1, found.st_size - 1) != b"\n":
-            os.write(self._fd, b"\n")
-            self._writes += 1
 
     def _write(self, data: bytes) -> None:
         if self._sync_failed:
@@ -178,7 +185,6 @@ class DecisionFile:
         self._writes += 1
 
     def _take_back(self, count: int) -> None:
-        """Cuts the last bytes off; nobody else writes to this file."""
         with contextlib.suppress(OSError):  # what the write said is what matters
             self._cut(os.fstat(self._fd).st_size - count)
 
@@ -194,16 +200,11 @@ class DecisionFile:
 
         Nothing may be appended in between, so this runs in no thread.
         """
+        if not may_shrink(self._fd):
+            return
         size = os.fstat(self._fd).st_size
         try:
-            os.ftruncate(self._fd, size)
-        except PermissionError:
-            return  # chattr +a: what is reserved could not be taken back
-        try:
-            os.posix_fallocate(self._fd, size, _RESERVED_BYTES)
-        except OSError as error:
-            if error.errno not in _CANNOT_RESERVE:
-                raise
+            reserve(self._fd)
         finally:
             self._cut(size)
 
@@ -213,6 +214,7 @@ class DecisionFile:
             await asyncio.to_thread(os.fdatasync, self._fd)
         except OSError:
             self._sync_failed = True
+            self._failures += 1
             raise
         self._synced = max(self._synced, writes)
 
@@ -222,10 +224,11 @@ class DecisionFile:
         if fd < 0:
             return
         try:
-            if self._dirty:
+            if self._writes != self._synced:
                 os.fdatasync(fd)
         except OSError as error:
             self._sync_failed = True
+            self._failures += 1
             self._fail(error)
         finally:
             self._synced = self._writes
@@ -242,7 +245,3 @@ class DecisionFile:
         except FileNotFoundError:
             return True
         return (found.st_dev, found.st_ino) != self._identity
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or "unknown error"

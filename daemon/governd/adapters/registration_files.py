@@ -1,4 +1,4 @@
-"""What MCP servers registered, one file a server, in a directory.
+"""What was registered, one file each, in a directory: MCP servers' tools, and agents.
 
 A file is written under another name, synced, and renamed: it is there as a whole or not at
 all, whenever the machine stops. What cannot be read back is never passed over, because
@@ -23,9 +23,12 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
 
 from governd.adapters import whole_files
 from governd.errors import RegistrationsError
+from governd.kya.agent_text import read_agent, write_agent
+from governd.kya.kept_agent import KeptAgent
 from governd.policy.registration import Registration, read_registration, write_registration
 
 INDEX = "index"
@@ -34,13 +37,37 @@ _LISTED = re.compile(r"[0-9a-f]{64}\.json")
 _FOLDER_MODE = 0o700
 _HELP = (
     f"restore it, or remove it and its line in {INDEX!r} beside it: what it pinned is then "
-    "accepted anew as servers register it"
+    "accepted anew as it is registered"
 )
 _INDEX_HELP = "restore it, or remove it: it is made anew of the files that are there"
 
+_Kept = TypeVar("_Kept")
+
+
+class Text(NamedTuple, Generic[_Kept]):
+    """How something is kept.
+
+    Attributes:
+        key: What no two of them have in common, as text.
+        write: As the content of a file.
+        read: The same back; raises ``ValueError`` for anything else.
+    """
+
+    key: Callable[[_Kept], str]
+    write: Callable[[_Kept], bytes]
+    read: Callable[[bytes], _Kept]
+
+
+REGISTRATIONS: Text[Registration] = Text(
+    lambda one: f"{one.spiffe_id}\n{one.server}", write_registration, read_registration
+)
+"""What MCP servers registered."""
+AGENTS: Text[KeptAgent] = Text(lambda one: str(one.spiffe_id), write_agent, read_agent)
+"""What agents presented."""
+
 
 class PreparedFile:
-    """A registration in a file that has not its name yet."""
+    """Something in a file that has not its name yet."""
 
     def __init__(self, commit: Callable[[], None], abandon: Callable[[], None]) -> None:
         """Takes what gives it its name, and what removes it."""
@@ -48,7 +75,7 @@ class PreparedFile:
         self._abandon = abandon
 
     async def commit(self) -> None:
-        """Keeps it in place of the same server's before.
+        """Keeps it in place of the one before.
 
         Raises:
             RegistrationsError: It is not certain to outlive a restart.
@@ -61,14 +88,15 @@ class PreparedFile:
             await asyncio.to_thread(self._abandon)
 
 
-class RegistrationFiles:
-    """The registration store port over files. One at a time may use a directory."""
+class RegistrationFiles(Generic[_Kept]):
+    """The store ports of registrations over files. One at a time may use a directory."""
 
-    def __init__(self, directory: Path) -> None:
-        """Takes the directory; it is made when the first file is written."""
+    def __init__(self, directory: Path, text: Text[_Kept]) -> None:
+        """Takes the directory, made when the first file is written, and how it is kept."""
         self._directory = directory
+        self._text = text
 
-    def load(self) -> list[Registration]:
+    def load(self) -> list[_Kept]:
         """All that is kept; what a crash left half-written is removed.
 
         Raises:
@@ -83,18 +111,18 @@ class RegistrationFiles:
         except OSError as error:
             raise _failure(self._directory, error) from error
 
-    async def prepare(self, registration: Registration) -> PreparedFile:
-        """Writes a registration beside the same server's before.
+    async def prepare(self, registration: _Kept) -> PreparedFile:
+        """Writes a registration beside the one before.
 
         Raises:
             RegistrationsError: It cannot be written.
         """
-        name, content = _name(registration), write_registration(registration)
+        name, content = self._name(registration), self._text.write(registration)
         await asyncio.to_thread(self._prepare, name, content)
         commit = functools.partial(self._commit, name)
         return PreparedFile(commit, functools.partial(self._abandon, name))
 
-    def _load(self, folder: int) -> list[Registration]:
+    def _load(self, folder: int) -> list[_Kept]:
         found = sorted(os.listdir(folder))
         for name in found:
             if name.endswith(whole_files.UNFINISHED):
@@ -109,15 +137,19 @@ class RegistrationFiles:
                 whole_files.replace(folder, INDEX, _index(kept))
         return registrations
 
-    def _read(self, folder: int, name: str) -> Registration:
+    def _read(self, folder: int, name: str) -> _Kept:
         path = self._directory / name
         try:
-            registration = read_registration(whole_files.read(folder, name))
+            registration = self._text.read(whole_files.read(folder, name))
         except (OSError, ValueError) as error:
             raise _failure(path, error) from error
-        if name != _name(registration):
+        if name != self._name(registration):
             raise _failure(path, ValueError("has another registration's name"))
         return registration
+
+    def _name(self, registration: _Kept) -> str:
+        """A name of fixed length that no other registration has."""
+        return hashlib.sha256(self._text.key(registration).encode()).hexdigest() + _SUFFIX
 
     def _listed(self, folder: int) -> set[str]:
         """The files that the index names; none where there is no index yet."""
@@ -186,9 +218,3 @@ def _failure(path: Path, error: OSError | ValueError, help_: str = _HELP) -> Reg
 
 def _index(names: Iterable[str]) -> bytes:
     return "".join(f"{name}\n" for name in sorted(names)).encode()
-
-
-def _name(registration: Registration) -> str:
-    """A name of fixed length that no other registration has."""
-    text = f"{registration.spiffe_id}\n{registration.server}"
-    return hashlib.sha256(text.encode()).hexdigest() + _SUFFIX

@@ -26,7 +26,7 @@ def find_server(policy: CompiledPolicy, caller: SpiffeId, name: str) -> str:
             caller's is revoked.
         RequestError: None is named, and several have the caller's SPIFFE ID.
     """
-    if str(caller) in policy.manifest.revoked.subjects:
+    if policy.is_revoked(caller):
         message = "the caller's SPIFFE ID is revoked"
         raise ServerNotAllowedError(message)
     if name:

@@ -7,7 +7,9 @@ greater part is kept.
 from typing import NamedTuple
 
 from governd.application.answer import Answer
+from governd.application.delegation_said import said_of
 from governd.audit.record import (
+    acting_part,
     asked_part,
     decided_part,
     decision_record,
@@ -16,6 +18,7 @@ from governd.audit.record import (
 )
 from governd.identity import Caller, SpiffeId
 from governd.policy.decision import Decision
+from governd.policy.delegated import Circumstances
 from governd.policy.question import Names, Question
 from governd.policy.recent import Recent
 
@@ -23,7 +26,7 @@ MAX_CHARS = 2 << 20
 """Of all that is kept."""
 _OVERHEAD_CHARS = 512
 
-_Key = tuple[Names, str, SpiffeId | None]
+_Key = tuple[Names, str, SpiffeId | None, Circumstances]
 
 
 class _Kept(NamedTuple):
@@ -49,7 +52,8 @@ class DecisionLines:
     def line(self, answer: Answer) -> bytes:
         """The record of an answer, without its line end."""
         question, decision, policy = answer.question, answer.decision, answer.policy
-        key = (question.names, question.arguments.digest, question.asserted_by)
+        digest, circumstances = question.arguments.digest, question.circumstances
+        key = (question.names, digest, question.asserted_by, circumstances)
         kept = self._kept.get(key)
         if (
             kept is None
@@ -73,6 +77,7 @@ class DecisionLines:
         text = fixed_part(
             _asked(answer.caller, answer.question),
             answer.question.arguments.digest,
+            _acting(answer.question.circumstances),
             _decided(answer.decision),
             policy_part(policy.digest, policy.bundle_version, policy.epoch),
         )
@@ -89,6 +94,11 @@ def _asked(caller: Caller, question: Question) -> str:
         str(asserted_by) if asserted_by else None,
         question.names,
     )
+
+
+def _acting(circumstances: Circumstances) -> str:
+    delegation = said_of(circumstances.delegation)
+    return acting_part(delegation, circumstances.kya_level)
 
 
 def _decided(decision: Decision) -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 from governd.application.answer import Answer
 from governd.application.call import Call
 from governd.application.decision_lines import DecisionLines
+from governd.application.known_agents import LevelOf, known, nobody_known
 from governd.application.sync_policy import PolicyKeeper, PolicyState
 from governd.audit.ports import DecisionLog
 from governd.errors import DecisionLogError
@@ -20,6 +21,7 @@ from governd.policy.subject import check_subject
 
 _ID_BLOCK = 64
 _NO_POLICY = Decision(DecisionCode.NO_POLICY)
+_EXPIRED = Decision(DecisionCode.EVIDENCE_EXPIRED)
 
 
 class DecisionObserver(Protocol):
@@ -42,6 +44,7 @@ class Evaluator:
         wall_clock: Callable[[], float],
         max_lease_seconds: float,
         unsafe_answer_without_log: bool,
+        level_of: LevelOf = nobody_known,
     ) -> None:
         """Takes its parts.
 
@@ -54,6 +57,7 @@ class Evaluator:
             max_lease_seconds: The longest that an answer may be reused.
             unsafe_answer_without_log: Answer questions about what is not destructive
                 even if the log cannot be written.
+            level_of: How well agents are known.
         """
         self._keeper = keeper
         self._log = log
@@ -62,6 +66,7 @@ class Evaluator:
         self._wall_clock = wall_clock
         self._max_lease = max_lease_seconds
         self._unsafe = unsafe_answer_without_log
+        self._level_of = level_of
         self._memo = Memo()
         self._lines = DecisionLines()
         self._ids: list[str] = []
@@ -89,6 +94,7 @@ class Evaluator:
         state = self._keeper.state
         check_subject(state.policy, question)
         info = state.info(start)
+        question = self._known(question)
         decision = self._decision(state, question, start, info.age_seconds)
         return Answer(
             decision_id=self._next_id(),
@@ -101,11 +107,20 @@ class Evaluator:
             trace=trace or call.trace,
         )
 
+    def _known(self, question: Question) -> Question:
+        found = known(question.subject, question.circumstances, self._level_of)
+        if found is question.circumstances:
+            return question
+        return replace(question, circumstances=found)
+
     def _decision(
         self, state: PolicyState, question: Question, now: float, age_seconds: float
     ) -> Decision:
         if state.policy is None:
             return _NO_POLICY
+        left = question.circumstances.ends - self._wall_clock()
+        if left <= 0:
+            return _EXPIRED
         verdict = self._memo.find(state.epoch, question, now=now, age_seconds=age_seconds)
         if verdict is None:
             verdict = judge(
@@ -115,7 +130,7 @@ class Evaluator:
                 max_lease_seconds=self._max_lease,
             )
             self._memo.keep(state.epoch, question, verdict, now=now)
-        return verdict.at(age_seconds)
+        return verdict.at(age_seconds, left)
 
     def _next_id(self) -> str:
         """An id that nobody can guess; drawn in blocks, because each draw is a system call."""

@@ -5,18 +5,20 @@ import itertools
 import math
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from governd.application.call import Call
+from governd.application.delegation_said import said_of
+from governd.application.known_agents import LevelOf, known, nobody_known
+from governd.application.list_question import FilteredList, ListQuestion
 from governd.application.sync_policy import PolicyKeeper, PolicyState
 from governd.audit.ports import DecisionLog
 from governd.audit.record import report_record
 from governd.errors import DecisionLogError, ServerUnknownError
-from governd.identity import SpiffeId
 from governd.policy.compiled import CompiledPolicy
-from governd.policy.decision import PolicyInfo
 from governd.policy.definitions import Kind
+from governd.policy.delegated import check_actor
 from governd.policy.entities import Uid
 from governd.policy.filtering import Filtering, Listing, Visibility
 from governd.policy.offered import ENTITY_TYPES
@@ -29,58 +31,6 @@ _TRIES = 3
 _RECORDED_NAMES = 64
 _RECORDED_CHARS = 128
 _NOTHING = Visibility((), upto=-math.inf)
-
-
-@dataclass(frozen=True, slots=True)
-class ListedEntry:
-    """An entry of a list.
-
-    Attributes:
-        name: Of a resource its URI, of a template its URI template.
-        digest: Of the definition that is listed; ``""`` where that is not said.
-    """
-
-    name: str
-    digest: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ListQuestion:
-    """A list, as a server would answer it.
-
-    Attributes:
-        subject: Who is to see it.
-        asserted_by: The caller that named the subject; ``None`` where it asks for itself.
-        server: The MCP server whose it is, as the policy source calls it.
-        kind: What is listed.
-        entries: In their order.
-        bootstrap: Whether what a user may delegate later counts as delegated.
-    """
-
-    subject: SpiffeId
-    asserted_by: SpiffeId | None
-    server: str
-    kind: Kind
-    entries: tuple[ListedEntry, ...]
-    bootstrap: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FilteredList:
-    """Which entries may be shown.
-
-    Attributes:
-        decision_id: Of its record.
-        shown: Indices of the entries, ascending.
-        policy: What decided.
-        lease_seconds: How long that may be shown again, to the same subject; 0 for not at
-            all.
-    """
-
-    decision_id: str
-    shown: tuple[int, ...]
-    policy: PolicyInfo
-    lease_seconds: float
 
 
 class FilterObserver(Protocol):
@@ -103,6 +53,7 @@ class ToolFilter:
         wall_clock: Callable[[], float],
         max_lease_seconds: float,
         unsafe_answer_without_log: bool,
+        level_of: LevelOf = nobody_known,
     ) -> None:
         """Takes its parts.
 
@@ -114,6 +65,7 @@ class ToolFilter:
             wall_clock: Seconds since the epoch.
             max_lease_seconds: The longest that an answer may be shown again.
             unsafe_answer_without_log: Answer even if the log cannot be written.
+            level_of: How well agents are known.
         """
         self._keeper = keeper
         self._log = log
@@ -122,6 +74,7 @@ class ToolFilter:
         self._wall_clock = wall_clock
         self._max_lease = max_lease_seconds
         self._unsafe = unsafe_answer_without_log
+        self._level_of = level_of
 
     async def filter(self, call: Call, question: ListQuestion) -> FilteredList:
         """Says which entries of a list may be shown.
@@ -134,14 +87,17 @@ class ToolFilter:
             DecisionLogError: The answer is not on record.
         """
         start = self._clock()
+        circumstances = known(question.subject, question.circumstances, self._level_of)
+        question = replace(question, circumstances=circumstances)
         state, filtering = await self._filtered(question)
         info = state.info(self._clock())
-        seen = filtering.visibility(info.age_seconds) if filtering else _NOTHING
+        left = question.circumstances.ends - self._wall_clock()
+        seen = filtering.visibility(info.age_seconds) if filtering and left > 0 else _NOTHING
         answer = FilteredList(
             decision_id=secrets.token_hex(16),
             shown=_genuine(state.policy, question, seen.shown),
             policy=info,
-            lease_seconds=max(0.0, min(self._max_lease, seen.upto - info.age_seconds)),
+            lease_seconds=max(0.0, min(self._max_lease, seen.upto - info.age_seconds, left)),
         )
         answer = await self._put_on_record(call, question, answer)
         seconds = self._clock() - start
@@ -189,6 +145,7 @@ def _check(policy: CompiledPolicy | None, question: ListQuestion) -> None:
     """Refuses a subject that is not the caller's to name, and a server that nobody knows."""
     server = ResourceRef("mcp_server", question.server)
     asked = Question(question.subject, "tools/list", server, asserted_by=question.asserted_by)
+    check_actor(question.circumstances, question.subject)
     check_subject(policy, asked)
     if policy is not None and question.server not in policy.servers:
         message = "server: the policy declares no MCP server of that name"
@@ -197,13 +154,9 @@ def _check(policy: CompiledPolicy | None, question: ListQuestion) -> None:
 
 
 def _listing(question: ListQuestion) -> Listing:
-    return Listing(
-        question.subject,
-        question.server,
-        question.kind,
-        tuple(entry.name for entry in question.entries),
-        delegated=None if question.bootstrap else False,
-    )
+    names = tuple(entry.name for entry in question.entries)
+    about = question.subject, question.server, question.kind
+    return Listing(*about, names, question.circumstances, question.bootstrap)
 
 
 def _genuine(
@@ -231,6 +184,8 @@ def _said(question: ListQuestion, answer: FilteredList) -> dict[str, object]:
         "server": question.server,
         "kind_of": question.kind.name.lower(),
         "phase": "bootstrap" if question.bootstrap else "call",
+        "delegation": said_of(question.circumstances.delegation),
+        "kya_level": question.circumstances.kya_level,
         "listed": len(question.entries),
         "shown": len(answer.shown),
         "hidden": [name[:_RECORDED_CHARS] for name in itertools.islice(hidden, _RECORDED_NAMES)],

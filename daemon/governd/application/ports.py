@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from governd.kya.kept_agent import KeptAgent
 from governd.policy.compiled import CompiledPolicy
 from governd.policy.registration import Registration
 
@@ -28,7 +29,7 @@ class PreparedRegistration(Protocol):
     """A registration that is on disk as a whole, and not kept yet. Ended in one of two ways."""
 
     async def commit(self) -> None:
-        """Keeps it in place of the same server's before.
+        """Keeps it in place of the one before.
 
         Raises:
             RegistrationsError: It is not certain to outlive a restart.
@@ -52,6 +53,26 @@ class RegistrationStore(Protocol):
         """Writes a registration beside the same server's before, which still is what is kept.
 
         One of a server is prepared at a time.
+
+        Raises:
+            RegistrationsError: It cannot be written.
+        """
+
+
+class AgentStore(Protocol):
+    """Keeps what agents presented, over restarts."""
+
+    def load(self) -> list[KeptAgent]:
+        """All that is kept, one for each SPIFFE ID.
+
+        Raises:
+            RegistrationsError: Some of it cannot be read, and so none of it may be used.
+        """
+
+    async def prepare(self, registration: KeptAgent, /) -> PreparedRegistration:
+        """Writes an agent beside what is kept of it, which still is what is kept.
+
+        One of an agent is prepared at a time.
 
         Raises:
             RegistrationsError: It cannot be written.

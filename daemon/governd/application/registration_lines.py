@@ -66,7 +66,7 @@ def registration_line(
         "quarantined_count": len(quarantined),
         "quarantined": [_quarantined(one) for one in quarantined[:MAX_LISTED]],
         **counts._asdict(),
-        "policy": _policy(policy),
+        "policy": policy_of(policy),
     }
     return report_record(
         "registration",
@@ -104,7 +104,7 @@ def approval_line(
         "previous_digest": before.definition.digest if before else None,
         "requires": [one for one in _requires(standing) if one not in drop],
         "dropped": sorted(set(drop)),
-        "policy": _policy(policy),
+        "policy": policy_of(policy),
     }
     return report_record(
         "approval", time=time, caller=str(OPERATOR), attestation=_OPERATOR_ATTESTATION, said=said
@@ -130,7 +130,8 @@ def _quarantined(standing: Standing) -> dict[str, object]:
     }
 
 
-def _policy(info: PolicyInfo) -> dict[str, object]:
+def policy_of(info: PolicyInfo) -> dict[str, object]:
+    """Which policy was in force, as members of a record."""
     return {
         "digest": info.digest,
         "bundle_version": info.bundle_version,

@@ -58,6 +58,17 @@ async def as_it_is(policy: CompiledPolicy) -> CompiledPolicy:
     return policy
 
 
+def dressed_by(*dresses: Dress) -> Dress:
+    """Adds what each of them adds, in this order."""
+
+    async def dress(policy: CompiledPolicy) -> CompiledPolicy:
+        for one in dresses:
+            policy = await one(policy)
+        return policy
+
+    return dress
+
+
 class PolicyKeeper:
     """Holds the policy in force."""
 

@@ -16,3 +16,13 @@ class DecisionLog(Protocol):
         Raises:
             DecisionLogError: They are not on file. The log is not torn.
         """
+
+    async def append_durably(self, records: Sequence[bytes]) -> None:
+        """Brings records to disk, and all before them, before it returns.
+
+        Args:
+            records: As for ``append``.
+
+        Raises:
+            DecisionLogError: They are not on file, or may be lost with the power.
+        """

@@ -42,17 +42,18 @@ def decision_record(
     ).encode()
 
 
-def fixed_part(asked: str, arguments_digest: str, decided: str, policy: str) -> str:
+def fixed_part(asked: str, arguments_digest: str, acting: str, decided: str, policy: str) -> str:
     """All of a record that is the same when the same is asked and answered again.
 
     Args:
         asked: As ``asked_part`` writes it.
         arguments_digest: ``sha-256:<hex>`` of the arguments; ``""`` for none.
+        acting: As ``acting_part`` writes it.
         decided: As ``decided_part`` writes it.
         policy: As ``policy_part`` writes it.
     """
     digest = f'"{arguments_digest}"' if arguments_digest else "null"
-    return f'{asked},"arguments_digest":{digest},{decided},"policy":{{{policy}'
+    return f'{asked},"arguments_digest":{digest},{acting},{decided},"policy":{{{policy}'
 
 
 @functools.lru_cache(_CACHED_PARTS)
@@ -80,6 +81,16 @@ def asked_part(
             "resource": {"type": resource_type, "id": resource_id},
         }
     )
+
+
+def acting_part(delegation: Mapping[str, object] | None, kya_level: int) -> str:
+    """In whose name it was asked, and how well the agent was known.
+
+    Args:
+        delegation: Who acts for whom, and what proved it; ``None`` where nobody does.
+        kya_level: Of the agent, 0 to 3.
+    """
+    return _members({"delegation": delegation, "kya_level": kya_level})
 
 
 @functools.lru_cache(_CACHED_PARTS)
@@ -127,7 +138,9 @@ def report_record(
     """The record of what a caller reported, registered, approved or had filtered.
 
     Args:
-        kind: ``outcome``, ``lease_use``, ``registration``, ``approval`` or ``filter``.
+        kind: ``outcome``, ``lease_use``, ``registration``, ``approval``, ``filter``, ``mint``,
+            ``extend``, ``verify``, ``agent_registration``, ``agent_approval`` or
+            ``kya_attestation``.
         time: When it did so, in seconds since the epoch.
         caller: SPIFFE ID of who did so; of what it reported, only its word stands for it.
         attestation: How that was established.

@@ -19,6 +19,8 @@ from grpc_status import rpc_status
 from governd._proto.governd.v1 import (
     admin_service_pb2,
     admin_service_pb2_grpc,
+    delegation_service_pb2,
+    delegation_service_pb2_grpc,
     identity_service_pb2,
     identity_service_pb2_grpc,
     policy_service_pb2,
@@ -29,6 +31,8 @@ from governd.cli.failure import CANNOT_ASK, NO, USAGE, Failure
 
 _OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0))
 _WORKLOAD, ADMIN = "a workload socket", "the admin socket"
+_REFUSED = frozenset({"MINT_REFUSED", "EVIDENCE_INVALID"})
+"""Reasons that are an answer: no."""
 _HINT = "name another with --socket, --admin-socket or their variables"
 
 
@@ -47,6 +51,15 @@ def whoami(path: Path, timeout: float) -> identity_service_pb2.WhoAmIResponse:
         return identity_service_pb2_grpc.IdentityServiceStub(channel).WhoAmI(
             request, timeout=timeout
         )
+
+
+def mint(
+    path: Path, request: delegation_service_pb2.MintRequest, timeout: float
+) -> delegation_service_pb2.MintResponse:
+    """Asks on a workload socket for an acting-as token."""
+    with channel_to(path, timeout, _WORKLOAD) as channel:
+        stub = delegation_service_pb2_grpc.DelegationServiceStub(channel)
+        return stub.Mint(request, timeout=timeout)
 
 
 def explain(
@@ -90,6 +103,23 @@ def identity(path: Path, workload: str, timeout: float) -> admin_service_pb2.Ide
         return stub.GetIdentity(request, timeout=timeout).identity
 
 
+def revoke(
+    path: Path, request: admin_service_pb2.RevokeRequest, timeout: float
+) -> admin_service_pb2.RevokeResponse:
+    """Revokes something, over the admin socket."""
+    with channel_to(path, timeout, ADMIN) as channel:
+        return admin_service_pb2_grpc.AdminServiceStub(channel).Revoke(request, timeout=timeout)
+
+
+def revocations(path: Path, timeout: float) -> admin_service_pb2.ListRevocationsResponse:
+    """Asks on the admin socket what is revoked."""
+    request = admin_service_pb2.ListRevocationsRequest()
+    with channel_to(path, timeout, ADMIN) as channel:
+        return admin_service_pb2_grpc.AdminServiceStub(channel).ListRevocations(
+            request, timeout=timeout
+        )
+
+
 def reload(path: Path, timeout: float) -> admin_service_pb2.ReloadResponse:
     """Has governd read its policy source now."""
     request = admin_service_pb2.ReloadRequest()
@@ -131,6 +161,8 @@ def _failure(error: grpc.Call, path: Path, timeout: float, wanted: str) -> Failu
     if reason == "POLICY_INVALID":
         message = "the policy source was refused, the last good policy stays in force"
         return Failure(message, exit_code=NO, report=details.splitlines())
+    if reason in _REFUSED:
+        return Failure(f"refused: {details} ({reason})", exit_code=NO)
     if reason:
         said = f"the question was refused: {details} ({reason})"
         usage = code is grpc.StatusCode.INVALID_ARGUMENT

@@ -20,6 +20,7 @@ _MEANING = {
     "ENGINE_ERROR": "a policy failed while it was evaluated",
     "NO_POLICY": "no policy has been loaded; see 'governd status'",
     "POLICY_STALE": "the policy is older than its @max_staleness",
+    "EVIDENCE_EXPIRED": "what proved for whom it acts, or how well it is known, has ended",
     "QUARANTINED": "its definition is quarantined; see 'governd tool diff'",
     "LOG_UNAVAILABLE": "the decision could not be put on record; see 'governd status'",
 }

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from governd._proto.governd.v1 import admin_service_pb2
 from governd.cli import connection, evaluation, options, output, question
+from governd.cli import delegation as delegation_option
 
 _EFFECTS = {
     admin_service_pb2.POLICY_EFFECT_PERMIT: "permit",
@@ -19,6 +20,7 @@ _EFFECTS = {
 
 @click.command(short_help="Show why a question is answered as it is.")
 @question.arguments
+@delegation_option.arguments
 @click.option("--caller", required=True, metavar="ID", help="SPIFFE ID of who would ask.")
 @options.admin_socket()
 @options.timeout()
@@ -29,6 +31,8 @@ def explain(
     resource: str,
     call_arguments: str | None,
     subject: str | None,
+    delegation: str | None,
+    kya_level: int,
     caller: str,
     admin_socket: Path,
     timeout: float,
@@ -37,8 +41,8 @@ def explain(
     """Show how a question of --caller would be answered now, and each policy's part in it.
 
     Policies that decided come first; for each candidate that did not apply, the first part
-    of it that was false. Nothing is recorded. ACTION and RESOURCE are as for 'governd
-    evaluate'.
+    of it that was false. Nothing is recorded, and of what is stated nothing is verified.
+    ACTION and RESOURCE are as for 'governd evaluate'.
 
     Exit code:
       0 explained (whatever the decision), 2 usage, 3 governd cannot be asked.
@@ -51,11 +55,13 @@ def explain(
       governd explain --caller spiffe://example.org/agent/reader tools/list mcp_server:git
       governd explain --caller spiffe://example.org/agent/writer tools/call tool:git/git_commit
       governd explain --caller "$ID" tools/call tool:git/git_commit --arguments @call.json
+      governd explain --caller "$ID" tools/call tool:git/git_reset --delegation @alice.json
     """
     request = admin_service_pb2.ExplainRequest(
         caller=question.utf8(caller, "--caller"),
         question=question.ask(action, resource, call_arguments, subject),
     )
+    delegation_option.state(request, delegation, kya_level)
     answer = connection.explain(admin_socket, request, timeout)
     if as_json:
         output.show_json(to_json(answer))

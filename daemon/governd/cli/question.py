@@ -56,28 +56,37 @@ def ask(
     if subject is not None:
         request.subject.id = utf8(subject, "--subject")
     if call_arguments is not None:
-        request.context.arguments_json = _read(call_arguments)
+        request.context.arguments_json = read(call_arguments, "--arguments")
     return request
 
 
-def _read(given: str) -> bytes:
+def read(given: str, name: str) -> bytes:
+    """What an option gives: itself, a file's content, or standard input.
+
+    Args:
+        given: A text, ``@FILE`` or ``-``.
+        name: Of the option, for errors.
+
+    Raises:
+        click.UsageError: It cannot be read, or is too much.
+    """
     if given == "-":
         content = sys.stdin.buffer.read(_MOST_BYTES + 1)
     elif given.startswith("@"):
-        content = _read_file(Path(given[1:]))
+        content = _read_file(Path(given[1:]), name)
     else:
         content = given.encode(errors="surrogateescape")
     if len(content) > _MOST_BYTES:
-        _refuse("--arguments", f"more than {_MOST_BYTES} bytes")
+        _refuse(name, f"more than {_MOST_BYTES} bytes")
     return content
 
 
-def _read_file(path: Path) -> bytes:
+def _read_file(path: Path, name: str) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(_MOST_BYTES + 1)
     except OSError as error:
-        _refuse("--arguments", f"cannot read {path}: {(error.strerror or str(error)).lower()}")
+        _refuse(name, f"cannot read {path}: {(error.strerror or str(error)).lower()}")
 
 
 def utf8(text: str, name: str) -> str:

@@ -22,6 +22,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "caller": ("caller:caller", "See who calls."),
     "identity": ("identity:identity", "See what identities governd holds."),
     "tool": ("tool:tool", "Look at, compare and approve MCP tools."),
+    "agent": ("agent:agent", "Look at agents, and approve their cards."),
+    "card": ("card:card", "Read and verify agent cards."),
+    "delegation": ("acting_as:delegation", "Mint, draw and verify acting-as tokens."),
+    "revocation": ("revocation:revocation", "Revoke agents, users and tokens."),
     "policy": ("policy:policy", "Check, test and reload policies."),
 }
 """Module and function of each verb, and its first line of help, in the order of help."""

@@ -83,8 +83,8 @@ def approve(
       governd tool approve git/git_commit --digest "$DIGEST" --json
     """
     target = tool_target.read(definition, kind)
-    _check(digest)
-    ask = _agree if digest or yes else _asking(as_json=as_json)
+    check_digest(digest)
+    ask = asker(asked=not (digest or yes), as_json=as_json)
     show = _hide if as_json else output.show
     wanted = Wanted(target, digest, tuple(question.utf8(one, "--drop") for one in drop))
     given = give(ToolCalls(admin_socket, timeout), wanted, ask=ask, show=show)
@@ -198,14 +198,29 @@ def _obstacle(status: admin_service_pb2.ToolStatus, drop: Sequence[str]) -> str:
     return f"not required only because it was before: {others}" if others else ""
 
 
-def _check(digest: str | None) -> None:
+def check_digest(digest: str | None) -> None:
+    """Refuses what is given for ``--digest`` and is none.
+
+    Raises:
+        click.UsageError: It is none.
+    """
     if digest is not None and not _DIGEST.fullmatch(digest):
         message = f"--digest: '{clean(digest)}' is not sha-256: and 64 hex digits in lower case"
         raise click.UsageError(message, click.get_current_context(silent=True))
 
 
-def _asking(*, as_json: bool) -> Callable[[str], bool]:
-    """Who asks on the terminal, where there is one and nothing else is written to it."""
+def asker(*, asked: bool, as_json: bool) -> Callable[[str], bool]:
+    """Who agrees: somebody at the terminal, where nothing else is written to it.
+
+    Args:
+        asked: Whether anybody has to be asked at all.
+        as_json: Whether JSON is written to the terminal.
+
+    Raises:
+        click.UsageError: Nobody can be asked.
+    """
+    if not asked:
+        return _agree
     if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
         message = "nobody can be asked here: state the --digest that was looked at, or --yes"
         raise click.UsageError(message, click.get_current_context(silent=True))

@@ -131,11 +131,11 @@ def _alone(answer: admin_service_pb2.GetToolResponse) -> Iterator[RenderableType
     registered = tool_lines.read(answer.definition_json)
     if not answer.status.pinned_digest:
         yield output.text("nothing is pinned, so all of it is new:")
-        yield _ledger(whole(registered, "+"))
+        yield ledger(whole(registered, "+"))
         return
     said = "it is another than" if different(answer) else "it is"
     yield output.text(f"{said} the pinned one, of which only the digest is known here:")
-    yield _ledger(whole(registered))
+    yield ledger(whole(registered))
 
 
 def _compared(answer: admin_service_pb2.GetToolResponse) -> Iterator[RenderableType]:
@@ -143,7 +143,7 @@ def _compared(answer: admin_service_pb2.GetToolResponse) -> Iterator[RenderableT
     for one in compared:
         if one.change is not Change.SAME:
             yield output.text(f"@@ {visible(one.name)}: {_CHANGES[one.change]} @@", "cyan")
-            yield _ledger(one.lines)
+            yield ledger(one.lines)
     differing = [one.name for one in compared if one.differs]
     if differing:
         names = visible(", ".join(differing))
@@ -161,7 +161,8 @@ def _contradicts_source(answer: admin_service_pb2.GetToolResponse) -> bool:
     return tool_service_pb2.QUARANTINE_REASON_DIFFERS_FROM_SOURCE in answer.status.reasons
 
 
-def _ledger(lines: Sequence[Line]) -> tool_text.Ledger:
+def ledger(lines: Sequence[Line]) -> tool_text.Ledger:
+    """Lines of a comparison, each behind its sign."""
     return tool_text.Ledger(_styled(line) for line in lines)
 
 

@@ -2,6 +2,7 @@
 
 from governd.config.csi import Csi
 from governd.config.identity import Identity
+from governd.config.issuers import Issuers
 from governd.config.listeners import AttestedListener, Listener, MtlsListener, StaticListener
 from governd.config.loader import load, parse
 from governd.config.sections import (
@@ -24,6 +25,7 @@ __all__ = [
     "DecisionLog",
     "Drain",
     "Identity",
+    "Issuers",
     "Leases",
     "Limits",
     "Listener",

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 from governd.config.csi import Csi
 from governd.config.fields import AbsolutePath, Section, TrustDomain, host_and_port
 from governd.config.identity import Identity
+from governd.config.issuers import Issuers
 from governd.config.listeners import Listener
 
 
@@ -147,6 +148,7 @@ class Config(Section):
     csi: Csi = Csi()
     listener: tuple[Listener, ...] = Field((), strict=False)  # TOML has lists, no tuples
     policy: Policy = Policy()
+    issuers: Issuers = Issuers()
     decision_log: DecisionLog = Field(DecisionLog(), validate_default=True)
     limits: Limits = Limits()
     leases: Leases = Leases()

@@ -50,6 +50,11 @@ CODES: Mapping[str, grpc.StatusCode] = {
     "IDENTITY_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     "IDENTITY_NOT_ISSUED": grpc.StatusCode.PERMISSION_DENIED,
     "VOLUME_REFUSED": grpc.StatusCode.FAILED_PRECONDITION,
+    "MINT_REFUSED": grpc.StatusCode.PERMISSION_DENIED,
+    "CARD_INVALID": grpc.StatusCode.INVALID_ARGUMENT,
+    "AGENT_UNKNOWN": grpc.StatusCode.NOT_FOUND,
+    "EVIDENCE_INVALID": grpc.StatusCode.PERMISSION_DENIED,
+    "EVIDENCE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     INTERNAL: grpc.StatusCode.INTERNAL,
 }
 

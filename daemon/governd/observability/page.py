@@ -1,18 +1,25 @@
 """``docs/metrics.md``: ``python -m governd.observability.page``.
 
-Made from ``names``, ``identity_names``, ``csi_names`` and ``log_keys``.
+Made from ``names``, the other modules of names, and ``log_keys``.
 """
 
 import sys
 
-from governd.observability import csi_names, identity_names
+from governd.observability import (
+    agent_names,
+    csi_names,
+    delegation_names,
+    evidence_names,
+    identity_names,
+)
 from governd.observability.log_keys import Key
 from governd.observability.names import METRICS, Metric
 
 
 def document() -> str:
     """``docs/metrics.md``."""
-    rows = map(_metric_row, (*METRICS, *identity_names.METRICS, *csi_names.METRICS))
+    others = (identity_names, csi_names, agent_names, evidence_names, delegation_names)
+    rows = map(_metric_row, (*METRICS, *(metric for one in others for metric in one.METRICS)))
     return "\n".join((*_HEAD, *rows, *_LOG_HEAD, *_log_rows())) + "\n"
 
 

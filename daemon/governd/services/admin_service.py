@@ -1,11 +1,16 @@
 """AdminService: the operator's questions."""
 
+from dataclasses import replace
+from typing import NamedTuple
+
 from governd._proto.governd.v1 import admin_service_pb2, admin_service_pb2_grpc
 from governd.application.operate import CallerUsage, Component, Operator
 from governd.identity import SpiffeId
 from governd.policy.analysis import Explanation
-from governd.services import convert
+from governd.services import convert, stated
+from governd.services.admin_agents import AdminAgents
 from governd.services.admin_identities import AdminIdentities
+from governd.services.admin_revocations import AdminRevocations
 from governd.services.admin_tools import AdminTools
 from governd.services.context import Context
 
@@ -15,20 +20,29 @@ _EFFECTS = {
 }
 
 
+class AdminUseCases(NamedTuple):
+    """What answers about the parts of a governd.
+
+    Attributes:
+        tools: About what MCP servers offer.
+        identities: About what it holds for workloads.
+        agents: About agents' cards.
+        revocations: About what is revoked here.
+    """
+
+    tools: AdminTools
+    identities: AdminIdentities
+    agents: AdminAgents
+    revocations: AdminRevocations
+
+
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     """governd.v1.AdminService."""
 
-    def __init__(
-        self,
-        operator: Operator,
-        tools: AdminTools,
-        identities: AdminIdentities,
-        parse: convert.Parse,
-    ) -> None:
-        """Takes the use case, what answers about tools and identities, and reads arguments."""
+    def __init__(self, operator: Operator, use_cases: AdminUseCases, parse: convert.Parse) -> None:
+        """Takes the use case, what answers about the rest, and what reads arguments."""
         self._operator = operator
-        self._tools = tools
-        self._identities = identities
+        self._tools, self._identities, self._agents, self._revocations = use_cases
         self._parse = parse
 
     async def Status(  # noqa: N802
@@ -62,6 +76,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         """Answers a question and says why, and records nothing."""
         caller = SpiffeId.parse(request.caller, field="caller")
         question = convert.question(request.question, caller, self._parse)
+        question = replace(question, circumstances=stated.read(request, question.subject))
         explained, info = self._operator.explain(question)
         message = convert.decision(explained.decision)
         message.policy.CopyFrom(convert.policy_info(info))
@@ -129,6 +144,46 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     ) -> admin_service_pb2.ApproveToolResponse:
         """Pins a definition, and ends its quarantine."""
         return await self._tools.approve(request)
+
+    async def ListAgents(  # noqa: N802
+        self,
+        request: admin_service_pb2.ListAgentsRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.ListAgentsResponse:
+        """The agents that registered a card."""
+        return self._agents.list(request)
+
+    async def GetAgentStatus(  # noqa: N802
+        self,
+        request: admin_service_pb2.GetAgentStatusRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.GetAgentStatusResponse:
+        """One of them with its card."""
+        return self._agents.get(request)
+
+    async def ApproveAgent(  # noqa: N802
+        self,
+        request: admin_service_pb2.ApproveAgentRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.ApproveAgentResponse:
+        """Holds an agent to its card, and ends its quarantine."""
+        return await self._agents.approve(request)
+
+    async def Revoke(  # noqa: N802
+        self,
+        request: admin_service_pb2.RevokeRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.RevokeResponse:
+        """Ends on this node, and at once, what has not expired."""
+        return await self._revocations.revoke(request)
+
+    async def ListRevocations(  # noqa: N802
+        self,
+        request: admin_service_pb2.ListRevocationsRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.ListRevocationsResponse:
+        """What is revoked on this node now."""
+        return self._revocations.list(request)
 
 
 def _component(value: Component) -> admin_service_pb2.ComponentStatus:

@@ -35,16 +35,29 @@ from governd.policy.arguments import ArgumentLimits, parse_arguments
 from governd.policy.definitions import DefinitionLimits
 from governd.services import workload_stubs
 from governd.services.admin_identities import AdminIdentities
-from governd.services.admin_service import AdminServicer
+from governd.services.admin_service import AdminServicer, AdminUseCases
 from governd.services.admin_tools import AdminTools
+from governd.services.agent_parts import AgentParts
 from governd.services.answers import Answers
 from governd.services.convert import Parse
+from governd.services.delegation_parts import DelegationParts
+from governd.services.evidence_parts import EvidenceParts
 from governd.services.identity_service import IdentityServicer
 from governd.services.policy_service import PolicyServicer, UseCases
 from governd.services.questions import Questions
 from governd.services.registrations import RegistrationLimits
 from governd.services.tool_service import ToolServicer, ToolUseCases
 from governd.services.workload_api import WorkloadApiServicer
+
+POLICY = "governd.v1.PolicyService"
+IDENTITY = "governd.v1.IdentityService"
+ADMIN = "governd.v1.AdminService"
+GATED = (POLICY, "governd.v1.ToolService", "governd.v1.DelegationService")
+"""Services that are not ready before there is a policy."""
+STANDING = (IDENTITY, "governd.v1.AgentService", ADMIN)
+"""Those that are."""
+WORKLOAD = (*GATED, *STANDING[:-1], workload_stubs.SERVICE)
+"""What workload listeners serve."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,9 @@ class Parts:
         tool_report: Tells of registrations.
         operator: The use case behind the admin socket.
         identities: What issues and holds identities.
+        agents: What is about agents.
+        evidence: What verifies evidence, and what revokes.
+        delegations: What is about acting-as tokens.
     """
 
     config: Config
@@ -72,6 +88,9 @@ class Parts:
     tool_report: ToolReport
     operator: Operator
     identities: IdentityParts
+    agents: AgentParts
+    evidence: EvidenceParts
+    delegations: DelegationParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +115,7 @@ def services(parts: Parts) -> Services:
 def _workload(parts: Parts, tool_keeper: ToolKeeper) -> Iterator[Register]:
     evaluator = _evaluator(parts)
     policy = PolicyServicer(
-        UseCases(evaluator, parts.epochs, _reporter(parts)),
+        UseCases(evaluator, parts.epochs, _reporter(parts), parts.delegations.reader),
         Questions(_argument_parser(parts.config)),
         Answers(status.to_status),
         batch_size=parts.config.limits.batch_size,
@@ -106,7 +125,7 @@ def _workload(parts: Parts, tool_keeper: ToolKeeper) -> Iterator[Register]:
     issuer = JwtSvidIssuer(evaluator, views)
     workload_api = WorkloadApiServicer(views, issuer, wall_clock=time.time)
     tools = ToolServicer(
-        ToolUseCases(tool_keeper, _tool_filter(parts), parts.tool_report),
+        ToolUseCases(tool_keeper, _tool_filter(parts), parts.tool_report, parts.delegations.reader),
         _registration_limits(parts.config),
     )
     yield functools.partial(policy_service_pb2_grpc.add_PolicyServiceServicer_to_server, policy)
@@ -115,12 +134,15 @@ def _workload(parts: Parts, tool_keeper: ToolKeeper) -> Iterator[Register]:
     )
     yield functools.partial(tool_service_pb2_grpc.add_ToolServiceServicer_to_server, tools)
     yield functools.partial(workload_stubs.add_to_server, workload_api)
+    yield parts.agents.register
+    yield parts.delegations.register(evaluator, parts.agents.attester)
 
 
 def _admin(parts: Parts, tool_keeper: ToolKeeper) -> Register:
     tools = AdminTools(ToolList(parts.keeper, parts.registrations), tool_keeper)
     identities = AdminIdentities(parts.identities.list)
-    admin = AdminServicer(parts.operator, tools, identities, _argument_parser(parts.config))
+    use_cases = AdminUseCases(tools, identities, parts.agents.admin, parts.evidence.admin)
+    admin = AdminServicer(parts.operator, use_cases, _argument_parser(parts.config))
     return functools.partial(admin_service_pb2_grpc.add_AdminServiceServicer_to_server, admin)
 
 
@@ -134,6 +156,7 @@ def _evaluator(parts: Parts) -> Evaluator:
         wall_clock=time.time,
         max_lease_seconds=config.leases.max_seconds,
         unsafe_answer_without_log=config.decision_log.unsafe_answer_without_log,
+        level_of=parts.agents.agents.level,
     )
 
 
@@ -163,6 +186,7 @@ def _tool_filter(parts: Parts) -> ToolFilter:
         wall_clock=time.time,
         max_lease_seconds=config.leases.max_seconds,
         unsafe_answer_without_log=config.decision_log.unsafe_answer_without_log,
+        level_of=parts.agents.agents.level,
     )
 
 

@@ -19,6 +19,7 @@ from governd.errors import Problem, RequestError
 from governd.identity import Attestation, SpiffeId
 from governd.policy.arguments import Arguments
 from governd.policy.decision import Decision, PolicyInfo
+from governd.policy.delegated import PLAIN, Circumstances
 from governd.policy.question import Question, parse_name, parse_resource
 
 Parse = Callable[[bytes], Arguments]
@@ -39,7 +40,10 @@ PHASES = {
 
 
 def question(
-    request: policy_service_pb2.EvaluateRequest, caller: SpiffeId, parse: Parse
+    request: policy_service_pb2.EvaluateRequest,
+    caller: SpiffeId,
+    parse: Parse,
+    circumstances: Circumstances = PLAIN,
 ) -> Question:
     """The question that a request asks.
 
@@ -47,11 +51,17 @@ def question(
         request: The request, or one question of a batch.
         caller: Who asks.
         parse: Reads the arguments.
+        circumstances: What its evidence proves.
 
     Raises:
-        RequestError: A field is missing or malformed.
+        RequestError: A field is missing or malformed, or there is evidence that nobody
+            has verified.
     """
     about = subject(request, caller)
+    if circumstances is PLAIN and request.context.HasField("evidence"):
+        # What nobody verifies must not look as if it counted.
+        message = "context.evidence: is not taken here"
+        raise RequestError(message, field="context.evidence")
     resource = request.resource
     return Question(
         subject=about,
@@ -59,6 +69,7 @@ def question(
         resource=parse_resource(resource.type, resource.id),
         arguments=parse(request.context.arguments_json),
         asserted_by=None if about == caller else caller,
+        circumstances=circumstances,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from governd._proto.governd.v1 import tool_service_pb2 as pb
-from governd.application.filter_tools import FilteredList, ListedEntry, ListQuestion
+from governd.application.list_question import FilteredList, ListedEntry, ListQuestion
 from governd.errors import RequestError
 from governd.identity import SpiffeId
 from governd.policy.question import MAX_ID_BYTES

@@ -12,9 +12,11 @@ from governd.application.report import Reporter
 from governd.application.watch_epoch import EpochFeed
 from governd.errors import GoverndError, RateLimitedError, RequestError
 from governd.observability import trace
+from governd.policy.question import Question
 from governd.services import convert, reports
 from governd.services.answers import Answers
 from governd.services.context import Context
+from governd.services.evidence import EvidenceReader
 from governd.services.questions import Questions
 
 _FIRST_DENY = policy_service_pb2.EVALUATIONS_SEMANTIC_DENY_ON_FIRST_DENY
@@ -33,11 +35,13 @@ class UseCases:
         evaluator: Decides.
         epochs: Tells of changes.
         reporter: Takes reports.
+        evidence: Says in whose name questions are asked.
     """
 
     evaluator: Evaluator
     epochs: EpochFeed
     reporter: Reporter
+    evidence: EvidenceReader
 
 
 class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
@@ -50,6 +54,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         self._evaluator = use_cases.evaluator
         self._epochs = use_cases.epochs
         self._reporter = use_cases.reporter
+        self._evidence = use_cases.evidence
         self._questions = questions
         self._answers = answers
         self._batch_size = batch_size
@@ -61,7 +66,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
     ) -> policy_service_pb2.EvaluateResponse:
         """Decides one question."""
         this = call.current()
-        question = self._questions.read(request, this.workload.spiffe_id)
+        question = await self._read(this, request)
         response = policy_service_pb2.EvaluateResponse()
         self._answers.write(await self._evaluator.evaluate(this, question), response.evaluation)
         return response
@@ -78,7 +83,7 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         stop = _STOPS.get(request.evaluations_semantic)
         results: list[Answer | GoverndError] = []
         for item in items:
-            results.append(self._decide(this, convert.filled(item, request)))
+            results.append(await self._decide(this, convert.filled(item, request)))
             if stop is not None and _allows(results[-1]) == stop:
                 break
             await _give_way(len(results))
@@ -156,21 +161,32 @@ class PolicyServicer(policy_service_pb2_grpc.PolicyServiceServicer):
         results = []
         for number, asked in enumerate(request.questions, 1):
             context = trace.parse(asked.traceparent) if asked.traceparent else None
-            results.append(self._decide(this, asked.request, context))
+            results.append(await self._decide(this, asked.request, context))
             await _give_way(number)
         return await self._on_record(results), 0.0
 
-    def _decide(
+    async def _decide(
         self,
         this: call.Call,
         request: policy_service_pb2.EvaluateRequest,
         context: trace.TraceContext | None = None,
     ) -> Answer | GoverndError:
         try:
-            question = self._questions.read(request, this.workload.spiffe_id)
+            question = await self._read(this, request)
             return self._evaluator.decide(this, question, context)
         except GoverndError as error:
             return error
+
+    async def _read(self, this: call.Call, request: policy_service_pb2.EvaluateRequest) -> Question:
+        """The question that a request asks, in the name that its evidence shows."""
+        caller = this.workload
+        if not request.context.HasField("evidence"):
+            return self._questions.read(request, caller.spiffe_id)
+        subject, evidence = convert.subject(request, caller.spiffe_id), request.context.evidence
+        circumstances = await self._evidence.circumstances(
+            evidence, subject, caller, field="context.evidence"
+        )
+        return self._questions.read(request, caller.spiffe_id, circumstances)
 
     async def _on_record(
         self, results: Sequence[Answer | GoverndError]

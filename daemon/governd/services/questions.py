@@ -7,6 +7,7 @@ It is a pure function of them, so nothing but memory bounds how long it is remem
 from governd._proto.governd.v1 import policy_service_pb2
 from governd.identity import SpiffeId
 from governd.policy.arguments import Arguments
+from governd.policy.delegated import PLAIN, Circumstances
 from governd.policy.question import Question
 from governd.policy.recent import Recent
 from governd.services import convert
@@ -30,15 +31,22 @@ class Questions:
         self._latest = (b"", parse(b""))
         self._read: Recent[_Key, Question] = Recent(MAX_CHARS)
 
-    def read(self, request: policy_service_pb2.EvaluateRequest, caller: SpiffeId) -> Question:
-        """The question that a request asks.
+    def read(
+        self,
+        request: policy_service_pb2.EvaluateRequest,
+        caller: SpiffeId,
+        circumstances: Circumstances = PLAIN,
+    ) -> Question:
+        """The question that a request asks, in what its evidence proves.
 
         Raises:
             RequestError: A field is missing or malformed.
         """
-        arguments = request.context.arguments_json
-        if len(arguments) > MAX_ARGUMENTS or request.HasField("subject"):
-            return convert.question(request, caller, self._parse)
+        context = request.context
+        arguments = context.arguments_json
+        plain = not request.HasField("subject") and not context.HasField("evidence")
+        if len(arguments) > MAX_ARGUMENTS or not plain:
+            return convert.question(request, caller, self._parse, circumstances)
         resource = request.resource
         key = (caller, request.action.name, resource.type, resource.id, arguments)
         question = self._read.get(key)

@@ -4,7 +4,7 @@ import contextlib
 import functools
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from governd._proto.governd.v1 import tool_service_pb2, tool_service_pb2_grpc
@@ -15,6 +15,7 @@ from governd.errors import GoverndError, StreamsLimitedError
 from governd.identity import SpiffeId
 from governd.services import listings, tools
 from governd.services.context import Context
+from governd.services.evidence import EvidenceReader
 from governd.services.registrations import RegistrationLimits, RegistrationReader
 
 ENTRIES_PER_CALL = 64
@@ -39,11 +40,13 @@ class ToolUseCases:
         keeper: Takes registrations.
         tool_filter: Filters lists.
         observer: Told of registrations that are refused.
+        evidence: Says in whose name lists are seen.
     """
 
     keeper: ToolKeeper
     tool_filter: ToolFilter
     observer: RefusalObserver
+    evidence: EvidenceReader
 
 
 class ToolServicer(tool_service_pb2_grpc.ToolServiceServicer):
@@ -54,6 +57,7 @@ class ToolServicer(tool_service_pb2_grpc.ToolServiceServicer):
         self._keeper = use_cases.keeper
         self._filter = use_cases.tool_filter
         self._observer = use_cases.observer
+        self._evidence = use_cases.evidence
         self._limits = limits
         self._reading: Counter[SpiffeId] = Counter()
 
@@ -79,8 +83,14 @@ class ToolServicer(tool_service_pb2_grpc.ToolServiceServicer):
     ) -> tool_service_pb2.FilterToolsResponse:
         """Says which entries of a list a subject may see."""
         this = call.current()
-        question = listings.question(request, this.workload.spiffe_id, self._limits.definitions)
+        caller = this.workload
+        question = listings.question(request, caller.spiffe_id, self._limits.definitions)
         this.charge((len(question.entries) - 1) // ENTRIES_PER_CALL)
+        if request.HasField("evidence"):
+            circumstances = await self._evidence.circumstances(
+                request.evidence, question.subject, caller, field="evidence"
+            )
+            question = replace(question, circumstances=circumstances)
         return listings.answer(await self._filter.filter(this, question))
 
     async def _register(

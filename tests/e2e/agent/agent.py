@@ -56,7 +56,8 @@ def serve() -> None:
 
 
 def whoami(governd: Client) -> dict[str, Any]:
-    """Who governd takes this pod for."""
+    """Who governd takes this pod for, once it is somebody."""
+    governd.wait_ready(timeout=PATIENCE_SECONDS)
     this = governd.whoami(timeout=PATIENCE_SECONDS)
     return {
         "spiffe_id": this.spiffe_id,

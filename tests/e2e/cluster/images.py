@@ -195,8 +195,9 @@ def _compile(root: Path) -> None:
 
 
 def _locked() -> set[str]:
-    text = _LOCK.read_text()
-    return {match[1] for match in re.finditer(r"^([\w.-]+)==", text, re.MULTILINE)}
+    lines = re.findall(r"^[\w.-]+==.*?(?= \\$)", _LOCK.read_text(), re.MULTILINE)
+    wanted = map(Requirement, lines)
+    return {one.name for one in wanted if one.marker is None or one.marker.evaluate()}
 
 
 def _closure(*names: str) -> set[str]:

@@ -270,6 +270,66 @@ async def test_what_is_written_during_a_sync_is_synced_by_the_next(
     await log.close()
 
 
+async def test_what_is_appended_durably_is_on_disk_before_that_returns(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, syncs = opened(path), Syncs(monkeypatch)
+    await log.append([b"x"])
+    await log.append_durably([b"y"])
+    assert syncs.count == 1
+    await asyncio.gather(*(log.append_durably([b"z"]) for _ in range(8)))
+    assert syncs.count == 2, "those who wait together wait for one sync"
+    await log.sync_once()
+    assert syncs.count == 2
+    await log.close()
+    assert path.read_bytes() == b"x\ny\n" + b"z\n" * 8
+
+
+async def test_nothing_is_durable_that_a_sync_may_have_lost(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, syncs = opened(path), Syncs(monkeypatch)
+    syncs.broken = True
+    with pytest.raises(DecisionLogError, match="cannot be synced: Input/output error"):
+        await log.append_durably([b"x"])
+    assert not log.state().ready
+    syncs.broken = False
+    await log.sync_once()
+    await log.append_durably([b"y"])
+    await log.close()
+
+
+async def test_a_sync_that_failed_while_another_waited_is_told_to_both(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux tells of a failed write-back once: the next sync succeeds and proves nothing."""
+    log, calls = opened(path), list[int]()
+
+    def sync(_: int) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    both = [log.append_durably([name]) for name in (b"x", b"y")]
+    told = await asyncio.gather(*both, return_exceptions=True)
+    assert all(isinstance(one, DecisionLogError) for one in told)
+    await log.close()
+
+
+async def test_a_sync_whose_caller_hung_up_still_tells_of_its_failure(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, syncs = opened(path), Syncs(monkeypatch)
+    syncs.broken = True
+    gone = asyncio.ensure_future(log.append_durably([b"x"]))
+    await syncs.one()
+    gone.cancel()
+    with pytest.raises(DecisionLogError):
+        await log.append_durably([b"y"])
+    await log.close()
+
+
 async def full_log(path: Path, monkeypatch: pytest.MonkeyPatch) -> DecisionFile:
     """A log with one record, whose last write found the disk full."""
     log = opened(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from governd.adapters.registration_files import INDEX, RegistrationFiles
+from governd.adapters.registration_files import INDEX, REGISTRATIONS, RegistrationFiles
 from governd.errors import RegistrationsError
 from governd.policy.registration import Registration, write_registration
 from tests.parts import as_root
@@ -27,11 +27,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def files(folder: Path) -> RegistrationFiles:
-    return RegistrationFiles(folder)
+def files(folder: Path) -> RegistrationFiles[Registration]:
+    return RegistrationFiles(folder, REGISTRATIONS)
 
 
-async def save(files: RegistrationFiles, registration: Registration) -> None:
+async def save(files: RegistrationFiles[Registration], registration: Registration) -> None:
     await (await files.prepare(registration)).commit()
 
 
@@ -54,7 +54,10 @@ def mode(path: Path) -> int:
 
 
 async def save_broken(
-    files: RegistrationFiles, monkeypatch: pytest.MonkeyPatch, name: str, broken: object
+    files: RegistrationFiles[Registration],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    broken: object,
 ) -> None:
     """Saves the new one while a function of the system does something else."""
     with monkeypatch.context() as patched:
@@ -68,7 +71,10 @@ def killed(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("moment", ["fsync", "rename"])
 async def test_killed_before_the_rename_the_old_one_is_there_and_no_half_of_the_new(
-    files: RegistrationFiles, folder: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+    files: RegistrationFiles[Registration],
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
 ) -> None:
     await save(files, OLD)
     with pytest.raises(KilledError):
@@ -79,7 +85,7 @@ async def test_killed_before_the_rename_the_old_one_is_there_and_no_half_of_the_
 
 
 async def test_killed_after_the_rename_the_new_one_is_there(
-    files: RegistrationFiles, monkeypatch: pytest.MonkeyPatch
+    files: RegistrationFiles[Registration], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await save(files, OLD)
     rename = os.rename
@@ -94,7 +100,7 @@ async def test_killed_after_the_rename_the_new_one_is_there(
 
 
 async def test_what_was_left_half_written_is_no_hindrance_to_writing(
-    files: RegistrationFiles, folder: Path
+    files: RegistrationFiles[Registration], folder: Path
 ) -> None:
     await save(files, OLD)
     kept = only_file(folder)
@@ -104,7 +110,7 @@ async def test_what_was_left_half_written_is_no_hindrance_to_writing(
 
 
 async def test_what_is_written_is_synced_before_it_takes_the_place_of_the_old_one(
-    files: RegistrationFiles, monkeypatch: pytest.MonkeyPatch
+    files: RegistrationFiles[Registration], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await save(files, OLD)
     done: list[str] = []
@@ -123,7 +129,7 @@ async def test_what_is_written_is_synced_before_it_takes_the_place_of_the_old_on
 
 
 async def test_files_and_folder_are_for_their_owner_alone(
-    files: RegistrationFiles, folder: Path
+    files: RegistrationFiles[Registration], folder: Path
 ) -> None:
     old = os.umask(0)
     try:
@@ -214,7 +220,7 @@ def folder_written_by_others(kept: Path) -> None:
     ids=lambda how: how.__name__,
 )
 async def test_what_is_not_as_governd_left_it_is_refused_by_name_and_never_passed_over(
-    files: RegistrationFiles, folder: Path, tampered: object
+    files: RegistrationFiles[Registration], folder: Path, tampered: object
 ) -> None:
     await save(files, OLD)
     tampered(only_file(folder))  # type: ignore[operator]
@@ -228,7 +234,7 @@ async def test_what_is_not_as_governd_left_it_is_refused_by_name_and_never_passe
 @as_root
 @pytest.mark.parametrize("what", ["file", "folder"])
 async def test_what_belongs_to_another_user_is_refused(
-    files: RegistrationFiles, folder: Path, what: str
+    files: RegistrationFiles[Registration], folder: Path, what: str
 ) -> None:
     await save(files, OLD)
     os.chown(folder if what == "folder" else only_file(folder), 12345, -1)
@@ -237,7 +243,7 @@ async def test_what_belongs_to_another_user_is_refused(
 
 
 async def test_a_folder_that_others_can_write_to_takes_nothing_new(
-    files: RegistrationFiles, folder: Path
+    files: RegistrationFiles[Registration], folder: Path
 ) -> None:
     await save(files, OLD)
     folder_written_by_others(only_file(folder))
@@ -246,7 +252,7 @@ async def test_a_folder_that_others_can_write_to_takes_nothing_new(
 
 
 async def test_a_failed_write_leaves_nothing_behind(
-    files: RegistrationFiles, folder: Path, monkeypatch: pytest.MonkeyPatch
+    files: RegistrationFiles[Registration], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await save(files, OLD)
 
@@ -259,7 +265,7 @@ async def test_a_failed_write_leaves_nothing_behind(
 
 
 async def test_what_somebody_put_beside_them_is_left_alone(
-    files: RegistrationFiles, folder: Path
+    files: RegistrationFiles[Registration], folder: Path
 ) -> None:
     await save(files, OLD)
     (folder / "README").write_text("hands off")
@@ -268,7 +274,7 @@ async def test_what_somebody_put_beside_them_is_left_alone(
 
 
 async def test_a_file_that_is_gone_is_named_with_what_to_do(
-    files: RegistrationFiles, folder: Path
+    files: RegistrationFiles[Registration], folder: Path
 ) -> None:
     await save(files, OLD)
     await save(files, registration(tool("commit"), server="other"))
@@ -283,7 +289,7 @@ async def test_a_file_that_is_gone_is_named_with_what_to_do(
 
 
 async def test_killed_before_the_index_names_it_the_first_file_is_there_and_named_from_then_on(
-    files: RegistrationFiles, folder: Path, monkeypatch: pytest.MonkeyPatch
+    files: RegistrationFiles[Registration], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rename = os.rename
 
@@ -301,7 +307,7 @@ async def test_killed_before_the_index_names_it_the_first_file_is_there_and_name
 
 
 async def test_a_first_registration_that_cannot_be_kept_is_no_loss_at_the_next_start(
-    files: RegistrationFiles, monkeypatch: pytest.MonkeyPatch
+    files: RegistrationFiles[Registration], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object, **__: object) -> None:
         raise OSError(5, "Input/output error")
@@ -312,7 +318,7 @@ async def test_a_first_registration_that_cannot_be_kept_is_no_loss_at_the_next_s
 
 
 async def test_an_unfinished_file_that_vanishes_is_no_reason_to_start_without_pins(
-    files: RegistrationFiles, folder: Path, monkeypatch: pytest.MonkeyPatch
+    files: RegistrationFiles[Registration], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await save(files, OLD)
     listdir = os.listdir
@@ -321,7 +327,7 @@ async def test_an_unfinished_file_that_vanishes_is_no_reason_to_start_without_pi
 
 
 async def test_a_file_that_vanishes_while_it_is_read_is_an_error(
-    files: RegistrationFiles, folder: Path, monkeypatch: pytest.MonkeyPatch
+    files: RegistrationFiles[Registration], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await save(files, OLD)
     listdir, gone = os.listdir, "0" * 64 + ".json"
@@ -331,7 +337,7 @@ async def test_a_file_that_vanishes_while_it_is_read_is_an_error(
 
 
 async def test_a_disk_that_is_full_does_not_keep_governd_from_starting(
-    files: RegistrationFiles, folder: Path, monkeypatch: pytest.MonkeyPatch
+    files: RegistrationFiles[Registration], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await save(files, OLD)
     (folder / INDEX).unlink()
@@ -344,7 +350,7 @@ async def test_a_disk_that_is_full_does_not_keep_governd_from_starting(
 
 
 async def test_what_cannot_be_removed_does_not_hide_why_it_was_abandoned(
-    files: RegistrationFiles, folder: Path
+    files: RegistrationFiles[Registration], folder: Path
 ) -> None:
     prepared = await files.prepare(OLD)
     shutil.rmtree(folder)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from governd.adapters.registration_files import RegistrationFiles
+from governd.adapters.registration_files import REGISTRATIONS, RegistrationFiles
 from governd.application.ports import RegistrationStore
 from governd.errors import RegistrationsError
 from governd.policy.registration import Registration
@@ -40,7 +40,11 @@ def files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     def fill(full: bool) -> None:
         monkeypatch.setattr(os, "fsync", no_space if full else sync)
 
-    return Store(RegistrationFiles(directory), lambda: RegistrationFiles(directory), fill)
+    return Store(
+        RegistrationFiles(directory, REGISTRATIONS),
+        lambda: RegistrationFiles(directory, REGISTRATIONS),
+        fill,
+    )
 
 
 @pytest.fixture(params=[fake, files], ids=["fake", "files"])

@@ -12,7 +12,8 @@ from governd.application.answer import Answer
 from governd.application.decision_lines import DecisionLines, _Kept
 from governd.identity import Attestation, Caller, SpiffeId
 from governd.policy.decision import Decision, DecisionCode, PolicyInfo, ShadowOutcome
-from tests.policies import READER, WRITER, question
+from governd.policy.delegated import Circumstances
+from tests.policies import ALICE, BOB, READER, WRITER, acting, question
 
 CALLER = Caller(SpiffeId.parse(WRITER), Attestation.STATIC)
 FIRST = Answer(
@@ -34,6 +35,8 @@ OTHERS = {
             DecisionCode.PERMITTED, ("a",), shadow=ShadowOutcome(allowed=False, reasons=("s",))
         ),
     ),
+    "a user": replace(FIRST, question=question(circumstances=acting(ALICE))),
+    "a level": replace(FIRST, question=question(circumstances=Circumstances(kya_level=1))),
     "another caller": replace(FIRST, caller=Caller(SpiffeId.parse(READER), Attestation.STATIC)),
     "another epoch": replace(FIRST, policy=PolicyInfo("d2", 2, "e-2", 0.5)),
     "another id, time, age and latency": replace(
@@ -57,6 +60,23 @@ def test_what_was_written_before_does_not_show(other: Answer) -> None:
     used.line(FIRST)
     assert said(used, other) == said(DecisionLines(), other) != said(used, FIRST)
     assert said(used, FIRST) == said(DecisionLines(), FIRST)
+
+
+def test_a_line_for_one_user_is_never_written_for_another() -> None:
+    lines = DecisionLines()
+    for user in (ALICE, BOB, ALICE):
+        asked = question(circumstances=acting(user, scopes=["b", "a"], own_level=1))
+        record = said(lines, replace(FIRST, question=asked))
+        assert record["kya_level"] == 1
+        assert record["delegation"] == {
+            "user": {"issuer": "https://idp.example", "subject": user.partition("#")[2]},
+            "actors": [WRITER],
+            "evidence": ["id_token"],
+            "scopes": ["a", "b"],
+            "binding": 0,
+            "kya_level": 0,
+            "expires": 1767268800,
+        }
 
 
 def test_hostile_arguments_are_not_kept_in_memory() -> None:

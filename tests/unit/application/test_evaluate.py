@@ -12,10 +12,21 @@ from governd.errors import SubjectError
 from governd.identity import Attestation, Caller, SpiffeId
 from governd.observability.trace import TraceContext
 from governd.policy.decision import DecisionCode
+from governd.policy.delegated import Circumstances
 from tests.fakes.decision_log import FakeDecisionLog
 from tests.fakes.policy_compiler import FakePolicyCompiler
 from tests.fakes.policy_source import FakePolicySource
-from tests.policies import PERMIT_ALL, READER, WRITER, question, source_files
+from tests.policies import (
+    ALICE,
+    BOB,
+    EXPIRES,
+    PERMIT_ALL,
+    READER,
+    WRITER,
+    acting,
+    question,
+    source_files,
+)
 
 TRACE = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", sampled=True)
 MAY_RESET = f'[[grant]]\nagents = ["{WRITER}"]\ndestructive = ["git/reset"]\n'
@@ -40,12 +51,13 @@ class Watched:
         self.seen: list[Answer] = []
         self.on_record_when_seen: list[int] = []
         self._ticks = iter(range(1000))
+        self.wall = EXPIRES
         self.evaluator = Evaluator(
             keeper,
             self.log,
             self,
             clock=lambda: 100 + next(self._ticks) * 0.001,
-            wall_clock=lambda: 1767268800.0,
+            wall_clock=lambda: self.wall,
             max_lease_seconds=lease,
             unsafe_answer_without_log=unsafe,
         )
@@ -90,6 +102,47 @@ async def test_a_denial_is_put_on_record_too(keeper: PolicyKeeper) -> None:
     watched = Watched(keeper)
     await watched.ask("tool:git/none")
     assert json.loads(watched.log.lines[0])["code"] == "UNKNOWN_RESOURCE"
+
+
+async def test_a_record_says_for_whom_it_was_asked(keeper: PolicyKeeper) -> None:
+    watched = Watched(keeper)
+    for user in (ALICE, BOB, ALICE):
+        await watched.ask(circumstances=acting(user, expires=EXPIRES + 60))
+        record = json.loads(watched.log.lines[-1])
+        assert record["delegation"]["user"]["subject"] == user.partition("#")[2]
+
+
+@pytest.mark.req("gi-3", part=True)
+async def test_evidence_that_has_ended_decides_nothing_even_if_it_just_did(
+    keeper: PolicyKeeper,
+) -> None:
+    watched = Watched(keeper, lease=10.0)
+    ended = (acting(ALICE, expires=EXPIRES), Circumstances(3, until=EXPIRES - 1))
+    for circumstances in ended:
+        answer = await watched.ask(circumstances=circumstances)
+        assert answer.decision.code is DecisionCode.EVIDENCE_EXPIRED
+    asked = acting(ALICE, expires=EXPIRES + 5)
+    first = (await watched.ask(circumstances=asked)).decision
+    assert (first.allowed, first.lease_seconds) == (True, 5.0)
+    watched.wall = EXPIRES + 4
+    assert (await watched.ask(circumstances=asked)).decision.lease_seconds == 1.0
+    watched.wall = EXPIRES + 5
+    assert not (await watched.ask(circumstances=asked)).decision.allowed
+
+
+@pytest.mark.req("gi-3", part=True)
+async def test_a_decision_for_one_user_is_never_given_to_another() -> None:
+    text = (
+        '@id("alice") permit (principal, action, resource) when'
+        f' {{ context has delegation && context.delegation.user == User::"{ALICE}" }};'
+    )
+    keeper = keeper_of(FakePolicySource(source_files(text)))
+    await keeper.check()
+    watched = Watched(keeper)
+    for user in (ALICE, BOB, ALICE, BOB):
+        answer = await watched.ask(circumstances=acting(user, expires=EXPIRES + 60))
+        assert answer.decision.allowed is (user == ALICE)
+    assert not (await watched.ask()).decision.allowed
 
 
 async def test_each_decision_has_an_id_of_its_own(keeper: PolicyKeeper) -> None:

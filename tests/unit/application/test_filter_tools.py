@@ -9,21 +9,27 @@ from typing import Any
 import pytest
 
 from governd.application.call import Call
-from governd.application.filter_tools import FilteredList, ListedEntry, ListQuestion, ToolFilter
+from governd.application.filter_tools import ToolFilter
+from governd.application.list_question import FilteredList, ListedEntry, ListQuestion
 from governd.application.sync_policy import PolicyKeeper
-from governd.errors import DecisionLogError, ServerUnknownError, SubjectError
+from governd.errors import DecisionLogError, RequestError, ServerUnknownError, SubjectError
 from governd.identity import Attestation, Caller, SpiffeId
 from governd.policy.definitions import Kind
+from governd.policy.delegated import PLAIN, Circumstances
 from governd.policy.entities import Uid
 from governd.policy.offered import Offered
 from tests.fakes.decision_log import FakeDecisionLog
 from tests.fakes.policy_compiler import FakePolicyCompiler
 from tests.fakes.policy_source import FakePolicySource
 from tests.policies import (
+    ALICE,
+    BOB,
+    EXPIRES,
     PERMIT_ALL,
     READER,
     SERVER,
     WRITER,
+    acting,
     compiled,
     server_file,
     source_files,
@@ -63,10 +69,13 @@ def asking(
     kind: Kind = Kind.TOOL,
     digest: str = "",
     bootstrap: bool = False,
+    circumstances: Circumstances = PLAIN,
 ) -> ListQuestion:
     entries = tuple(ListedEntry(name, digest) for name in names)
     by = SpiffeId.parse(asserted_by) if asserted_by else None
-    return ListQuestion(SpiffeId.parse(subject), by, server, kind, entries, bootstrap)
+    return ListQuestion(
+        SpiffeId.parse(subject), by, server, kind, entries, bootstrap, circumstances
+    )
 
 
 class Watched:
@@ -142,11 +151,33 @@ async def test_the_record_is_written_before_the_answer(watched: Watched) -> None
         "server": "git",
         "kind_of": "tool",
         "phase": "call",
+        "delegation": None,
+        "kya_level": 0,
         "listed": 4,
         "shown": 2,
         "hidden": ["open", "bare"],
         "policy": {"digest": info.digest, "bundle_version": 7, "epoch": info.epoch},
     }
+
+
+async def test_a_list_is_recorded_for_its_user_and_ends_with_the_evidence(
+    watched: Watched,
+) -> None:
+    for user in (ALICE, BOB):
+        given = acting(user, own_level=1, expires=EXPIRES + 5)
+        answer = await watched.ask(circumstances=given)
+        assert (answer.shown, answer.lease_seconds) == ((0, 2), 5.0)
+        record = watched.record()
+        assert record["delegation"]["user"]["subject"] == user.partition("#")[2]
+        assert record["kya_level"] == 1
+    ended = await watched.ask(circumstances=acting(ALICE, expires=EXPIRES))
+    assert (ended.shown, ended.lease_seconds) == ((), 0.0)
+
+
+async def test_a_list_for_what_was_delegated_to_another_is_refused(watched: Watched) -> None:
+    with pytest.raises(RequestError):
+        await watched.ask(circumstances=acting(ALICE, READER, WRITER))
+    assert not watched.log.lines
 
 
 async def test_each_answer_has_an_id_of_its_own(watched: Watched) -> None:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from governd.audit.record import (
+    acting_part,
     asked_part,
     decided_part,
     decision_record,
@@ -20,10 +21,12 @@ def record(
     resource_id: str = "git/read",
     digest: str = "",
     trace: tuple[str, str] | None = None,
+    acting: str = acting_part(None, 0),
 ) -> tuple[bytes, dict[str, Any]]:
     fixed = fixed_part(
         asked_part(WRITER, "static", asserted_by, (WRITER, "tools/call", "tool", resource_id)),
         digest,
+        acting,
         decided_part(
             allowed=True,
             code="PERMITTED",
@@ -60,6 +63,8 @@ def test_a_record_is_one_line_with_everything() -> None:
         "action": "tools/call",
         "resource": {"type": "tool", "id": "git/read"},
         "arguments_digest": None,
+        "delegation": None,
+        "kya_level": 0,
         "decision": True,
         "code": "PERMITTED",
         "reasons": ["a", "b"],
@@ -76,6 +81,11 @@ def test_a_record_is_one_line_with_everything() -> None:
         "trace_id": None,
         "span_id": None,
     }
+
+
+def test_a_record_says_in_whose_name_it_was_asked() -> None:
+    _, said = record(acting=acting_part({"user": {"subject": 'a"b'}}, 2))
+    assert (said["delegation"], said["kya_level"]) == ({"user": {"subject": 'a"b'}}, 2)
 
 
 def test_who_asserted_the_subject_and_the_trace_are_said() -> None:

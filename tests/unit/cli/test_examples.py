@@ -10,15 +10,29 @@ import pytest
 from tests.unit.cli.policy_files import governd_says
 
 DOCS = Path(__file__).parents[3] / "docs"
-EXAMPLES = DOCS / "examples" / "tools"
-POLICIES = [file.read_text() for file in (EXAMPLES / "policies").glob("*.cedar")]
-SECTION = (DOCS / "policy.md").read_text().partition("## Typed arguments\n")[2].split("\n## ")[0]
-QUOTED = re.findall(r"```cedar\n(.*?)```", SECTION, re.DOTALL)
+EXAMPLES, DELEGATION = DOCS / "examples" / "tools", DOCS / "examples" / "delegation"
+AGENTS = DOCS / "examples" / "agents"
+
+
+def section(title: str) -> str:
+    text = (DOCS / "policy.md").read_text()
+    return text.partition(f"## {title}\n")[2].split("\n## ")[0]
+
+
+KYA = (DOCS / "kya.md").read_text()
+SECTION = section("Typed arguments")
+QUOTED = {
+    EXAMPLES: re.findall(r"```cedar\n(.*?)```", SECTION, re.DOTALL),
+    DELEGATION: re.findall(r"```cedar\n(.*?)```", section("Acting for a user"), re.DOTALL),
+    AGENTS: re.findall(r"```cedar\n(.*?)```", KYA, re.DOTALL),
+}
+LEAST = {EXAMPLES: 8, DELEGATION: 6, AGENTS: 1}
 
 
 @pytest.mark.req("gi-5", part=True)
-def test_the_examples_have_nothing_to_look_at() -> None:
-    assert "0 errors, 0 warnings" in governd_says("policy", "lint", EXAMPLES, "--strict").stdout
+@pytest.mark.parametrize("examples", QUOTED, ids=lambda path: path.name)
+def test_the_examples_have_nothing_to_look_at(examples: Path) -> None:
+    assert "0 errors, 0 warnings" in governd_says("policy", "lint", examples, "--strict").stdout
 
 
 @pytest.mark.req("gi-5", part=True)
@@ -30,10 +44,30 @@ def test_every_attack_on_the_examples_gets_the_decision_it_deserves() -> None:
     assert set(cases.values()) == {"allow", "deny"}
 
 
-def test_the_documentation_quotes_what_is_tested() -> None:
-    assert len(QUOTED) >= 8
-    for block in QUOTED:
-        assert any(block in text for text in POLICIES), block
+@pytest.mark.req("gi-3", part=True)
+def test_every_delegation_of_the_examples_gets_the_decision_it_deserves() -> None:
+    said = json.loads(governd_says("policy", "test", DELEGATION, "--json").stdout)
+    assert said["failed"] == 0
+    cases = {case["name"]: case["decision"] for file in said["files"] for case in file["cases"]}
+    assert {"for Alice it exports", "a token that names nothing is for nothing"} <= cases.keys()
+    assert set(cases.values()) == {"allow", "deny"}
+
+
+@pytest.mark.req("gi-6", part=True)
+def test_an_agent_that_nobody_vouches_for_destroys_nothing() -> None:
+    said = json.loads(governd_says("policy", "test", AGENTS, "--json").stdout)
+    assert said["failed"] == 0
+    cases = {case["name"]: case["decision"] for file in said["files"] for case in file["cases"]}
+    assert cases["one that its provider signed is"] == "allow"
+    assert cases["a card that nobody signed is not enough"] == "deny"
+
+
+@pytest.mark.parametrize("examples", QUOTED, ids=lambda path: path.name)
+def test_the_documentation_quotes_what_is_tested(examples: Path) -> None:
+    policies = [file.read_text() for file in (examples / "policies").glob("*.cedar")]
+    assert len(QUOTED[examples]) >= LEAST[examples]
+    for block in QUOTED[examples]:
+        assert any(block in text for text in policies), block
 
 
 TRAPS = [

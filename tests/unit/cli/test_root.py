@@ -42,6 +42,16 @@ def test_every_verb_is_there() -> None:
         "tool show",
         "tool diff",
         "tool approve",
+        "agent list",
+        "agent show",
+        "agent approve",
+        "card show",
+        "card verify",
+        "delegation mint",
+        "delegation show",
+        "delegation verify",
+        "revocation add",
+        "revocation list",
         "policy lint",
         "policy test",
         "policy reload",
@@ -65,7 +75,7 @@ def test_every_verb_that_prints_an_answer_has_json_with_its_keys_told(
     assert ("--json" in said and "\n  JSON:\n" in said) or path == ("run",)
 
 
-@pytest.mark.parametrize("group", [governd, "policy", "caller", "identity", "tool"])
+@pytest.mark.parametrize("group", [governd, "policy", "caller", "identity", "tool", "delegation"])
 def test_a_line_of_help_in_a_table_is_the_verbs_own(group: click.Command | str) -> None:
     context = click.Context(governd)
     found = governd.get_command(context, group) if isinstance(group, str) else group

@@ -128,3 +128,14 @@ def test_a_number_is_judged_exactly_or_not_permitted(
 def test_no_arguments_at_all_lack_the_required_one(policy: CompiledPolicy) -> None:
     decision = ask(policy, resource="tool:git/refund")
     assert decision.code is DecisionCode.ARGUMENTS_MISMATCH
+
+
+def test_a_policy_that_looks_at_all_arguments_sees_all_of_them_each_time() -> None:
+    condition = "(if context.delegated then context.args else context.args) has count"
+    policy = compiled(
+        '@id("whole") permit (principal, action == Action::"tools/call:git/open", resource)'
+        f" when {{ {condition} }};"
+    )
+    for _ in range(2):
+        assert ask(policy, arguments={"count": 1, "flag": True}).reasons == ("whole",)
+        assert not ask(policy, arguments={"flag": True}).allowed

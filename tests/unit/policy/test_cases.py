@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from governd.policy.cases import Case, CaseFile, CaseResult, run_case
-from tests.policies import OPEN, WRITER, compiled
+from governd.policy.delegated import DelegatedTools
+from tests.policies import ALICE, OPEN, READER, SERVER, WRITER, acting, compiled
 
 POLICY = compiled(
     '@id("b") @max_staleness("30s") @obligation("notify") permit (principal, action, resource);'
@@ -46,6 +47,73 @@ def test_each_difference_is_told() -> None:
 
 def test_reasons_are_compared_whole_and_without_order() -> None:
     assert wanted(reasons=["b", "a"], obligations=["notify"], code="PERMITTED") == ()
+
+
+STATED: dict[str, Any] = {
+    "user": ALICE,
+    "actors": [WRITER, READER],
+    "evidence": ["acting_as"],
+    "scopes": ["tools:call:git/open"],
+    "details": [{"actions": ["call"], "locations": [SERVER], "tools": ["open"]}],
+    "binding": 2,
+    "kya_level": 1,
+    "expires": "2026-01-01T12:00:00Z",
+}
+
+
+def test_a_delegation_can_be_stated() -> None:
+    case = Case.model_validate(
+        {
+            "name": "n",
+            "subject": WRITER,
+            "action": "tools/call",
+            "resource": OPEN,
+            "delegation": STATED,
+            "kya_level": 2,
+            "want": "allow",
+        }
+    )
+    tools = DelegatedTools(frozenset({"call"}), frozenset({SERVER}), frozenset({"open"}))
+    assert case.question().circumstances == acting(
+        ALICE,
+        *(WRITER, READER),
+        own_level=2,
+        evidence=["acting_as"],
+        scopes=["tools:call:git/open"],
+        details=(tools,),
+        binding=2,
+        kya_level=1,
+    )
+    assert run_case(POLICY, case).decision
+
+
+def test_a_stated_delegation_is_as_good_as_its_parts() -> None:
+    assert run(delegation={"user": ALICE}).failures == ()
+    wide = {**STATED, "details": [], "scopes": ["tools:call:git/read"]}
+    want = {"decision": "deny", "reasons": ["base/delegation-in-scope"]}
+    assert run(delegation=wide, want=want).failures == ()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        *({"user": "alice"}, {"user": ALICE, "actors": ["me"]}),
+        *({"user": ALICE, "actors": [READER, WRITER]}, {"user": ALICE, "evidence": []}),
+        {"user": ALICE, "binding": 9},
+    ],
+)
+def test_a_delegation_that_there_cannot_be_is_a_failure(parts: dict[str, Any]) -> None:
+    result = run(delegation=parts)
+    assert result.decision is None
+    assert len(result.failures) == 1
+
+
+@pytest.mark.parametrize(
+    "parts", [{}, {"user": ALICE, "who": 1}, {"user": ALICE, "expires": "2026-01-01T12:00:00"}]
+)
+def test_a_misspelt_delegation_is_refused(parts: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        run(delegation=parts)
 
 
 def test_the_age_of_the_policy_is_given() -> None:

@@ -9,6 +9,7 @@ from governd.policy.decision import Decision, DecisionCode, Obligation, ShadowOu
 from governd.policy.inquiry import LISTED
 from tests.policies import (
     ACME,
+    ALICE,
     BETA,
     OPEN,
     PERMIT_ALL,
@@ -16,6 +17,7 @@ from tests.policies import (
     SERVER,
     TENANTS,
     WRITER,
+    acting,
     ask,
     compiled,
     server_file,
@@ -192,9 +194,8 @@ def test_what_nothing_declares_is_denied_even_if_all_is_permitted(
 
 def test_types_and_actions_of_the_extension_can_be_asked_about() -> None:
     schema = (
-        "type Context = { args_undeclared: Bool, delegated: Bool };"
         "entity Repo; action push "
-        "appliesTo { principal: [Agent], resource: [Repo], context: Context };"
+        "appliesTo { principal: [Agent], resource: [Repo], context: Circumstances };"
     )
     policy = compiled(PERMIT_ALL, schema=schema)
     assert ask(policy, WRITER, "push", "Repo:x").allowed
@@ -508,5 +509,7 @@ def test_a_tenants_permit_opens_what_is_its_own_and_servers_it_may_use() -> None
     ],
 )
 def test_a_tenants_permit_does_not_open_what_is_the_platforms(action: str, resource: str) -> None:
-    assert not ask(tenants(acme=PERMIT), ACME, action, resource).allowed
-    assert ask(tenants(PERMIT_ALL, acme=PERMIT), ACME, action, resource).reasons == ("all",)
+    acts = acting(ALICE, ACME)
+    mine, opened = tenants(acme=PERMIT), tenants(PERMIT_ALL, acme=PERMIT)
+    assert not ask(mine, ACME, action, resource, circumstances=acts).allowed
+    assert ask(opened, ACME, action, resource, circumstances=acts).reasons == ("all",)

@@ -10,16 +10,21 @@ from governd.policy import filtering
 from governd.policy.compiled import CompiledPolicy
 from governd.policy.decision import DecisionCode
 from governd.policy.definitions import Kind
+from governd.policy.delegated import PLAIN, Circumstances
 from governd.policy.entities import Uid
 from governd.policy.filtering import Listing, Visibility, filter_listing
 from governd.policy.offered import Offered
 from tests.policies import (
     ACME,
+    ALICE,
     BETA,
+    BOB,
+    EXPIRES,
     PERMIT_ALL,
     READER,
     TENANTS,
     WRITER,
+    acting,
     ask,
     compiled,
     server_file,
@@ -46,9 +51,10 @@ def of(
     *names: str,
     kind: Kind = Kind.TOOL,
     server: str = "git",
-    delegated: bool | None = False,
+    circumstances: Circumstances = PLAIN,
+    bootstrap: bool = False,
 ) -> Listing:
-    return Listing(SpiffeId.parse(subject), server, kind, names, delegated)
+    return Listing(SpiffeId.parse(subject), server, kind, names, circumstances, bootstrap)
 
 
 def shown(
@@ -287,7 +293,7 @@ def test_a_list_for_one_subject_is_never_served_to_another() -> None:
     for _ in range(3):
         assert shown(policy, subject=WRITER) == ["read", "reset"]
         assert shown(policy, subject=READER) == ["read"]
-        assert shown(policy, subject=WRITER, delegated=None) == ["read", "reset"]
+        assert shown(policy, subject=WRITER, bootstrap=True) == ["read", "reset"]
         assert shown(policy, subject=BETA) == []
 
 
@@ -296,16 +302,72 @@ def test_what_a_user_may_delegate_is_shown_before_but_not_at_the_call() -> None:
     policy = compiled(grants=grants)
     for _ in range(2):
         assert shown(policy) == ["read"]
-        assert shown(policy, delegated=None) == ["read", "reset"]
-        assert shown(policy, delegated=True) == ["read", "reset"]
+        assert shown(policy, bootstrap=True) == ["read", "reset"]
+        assert shown(policy, circumstances=acting()) == ["read", "reset"]
     assert not ask(policy, resource="tool:git/reset").allowed
+
+
+USERS = [
+    {"uid": {"type": "User", "id": ALICE}, "parents": [{"type": "Group", "id": "editors"}]},
+    {"uid": {"type": "Group", "id": "editors"}},
+]
+EDITORS = 'context has delegation && context.delegation.user in Group::"editors"'
+
+
+def test_a_list_for_one_user_is_never_served_to_another() -> None:
+    policy = compiled(about_open("permit", EDITORS), grants=GRANTS, entities=USERS)
+    for _ in range(3):
+        assert shown(policy, circumstances=acting(ALICE)) == ["open", "read", "reset"]
+        assert shown(policy, circumstances=acting(BOB)) == ["read", "reset"]
+        assert shown(policy) == ["read", "reset"]
+        assert shown(policy, bootstrap=True) == ["open", "read", "reset"]
+        assert shown(policy, circumstances=acting(BOB), bootstrap=True) == [
+            *("open", "read", "reset")
+        ]
+
+
+def test_a_list_for_one_chain_level_or_token_is_never_served_to_another() -> None:
+    deep = "context has delegation && context.delegation.depth > 1"
+    known = "context.kya_level >= 2"
+    late = 'context has delegation && context.delegation.expires > datetime("2026-06-01")'
+    for condition, circumstances in (
+        (deep, acting(ALICE, WRITER, READER)),
+        (known, acting(ALICE, own_level=2)),
+        (late, acting(ALICE, expires=EXPIRES + 365 * 86_400)),
+    ):
+        policy = compiled(about_open("permit", condition))
+        for _ in range(2):
+            assert shown(policy, "open", circumstances=circumstances) == ["open"]
+            assert shown(policy, "open", circumstances=acting(ALICE)) == []
+
+
+def test_a_list_shows_what_the_token_is_for() -> None:
+    policy = compiled(PERMIT_ALL, grants=GRANTS)
+    token = acting(
+        ALICE, scopes=["tools:call:git/read", "tools:call:git/nobody"], evidence=["acting_as"]
+    )
+    assert shown(policy) == ["open", "read", "reset"]
+    assert shown(policy, circumstances=token) == ["read"]
+    assert shown(policy, "file:///a", kind=Kind.RESOURCE, circumstances=token) == []
+    assert shown(policy, "file:///{x}", kind=Kind.RESOURCE_TEMPLATE, circumstances=token) == []
+    wider = acting(ALICE, scopes=["resources:read:git/file:///a"], evidence=["acting_as"])
+    assert shown(policy, "file:///{x}", kind=Kind.RESOURCE_TEMPLATE, circumstances=wider) == [
+        "file:///{x}"
+    ]
+
+
+def test_a_policy_about_moments_and_arguments_hides_nothing_that_it_may_permit() -> None:
+    both = 'context has delegation && context.delegation.expires > datetime("2025-01-01")'
+    policy = compiled(about_open("permit", f"{both} && context.args has text"))
+    assert shown(policy, "open", circumstances=acting(ALICE)) == ["open"]
+    assert shown(policy, "open") == []
 
 
 def test_a_forbid_of_what_is_delegated_leaves_it_shown() -> None:
     policy = compiled(
         PERMIT_ALL + "forbid (principal, action, resource) when { context.delegated };"
     )
-    assert shown(policy, "open", delegated=None) == ["open"]
+    assert shown(policy, "open", bootstrap=True) == ["open"]
 
 
 @pytest.mark.parametrize("manifest", [TENANTS, TENANTS.replace('servers = ["git"]\n', "")])

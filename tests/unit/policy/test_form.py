@@ -133,7 +133,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "something behind the seal": lambda form: form + b"{}\n",
     "the seal of another form": line(-1, lambda _: written(STAMP._replace(base="b"))[-79:]),
     "a seal that is none": line(-1, lambda _: b"[]\n"),
-    "another format": line(0, lambda one: one.replace(b'"format": 2', b'"format": 1')),
+    "another format": line(0, lambda one: one.replace(b'"format": 3', b'"format": 2')),
 }
 
 

@@ -8,7 +8,7 @@ from governd.policy.decision import Decision, DecisionCode
 from governd.policy.memo import Memo
 from governd.policy.question import Question
 from governd.policy.verdict import Verdict
-from tests.policies import READER, WRITER, question
+from tests.policies import ALICE, BOB, EXPIRES, READER, WRITER, acting, question
 
 QUESTIONS = [
     question(WRITER),
@@ -16,6 +16,14 @@ QUESTIONS = [
     question(WRITER, arguments={"text": "x"}),
     question(WRITER, arguments={"text": "y"}),
     question(WRITER, resource="tool:git/read"),
+    question(WRITER, circumstances=acting(ALICE)),
+    question(WRITER, circumstances=acting(BOB)),
+    question(WRITER, circumstances=acting(ALICE, WRITER, READER)),
+    question(WRITER, circumstances=acting(ALICE, scopes=["a"])),
+    question(WRITER, circumstances=acting(ALICE, binding=1, evidence=["acting_as"])),
+    question(WRITER, circumstances=acting(ALICE, kya_level=1)),
+    question(WRITER, circumstances=acting(ALICE, own_level=1)),
+    question(WRITER, circumstances=acting(ALICE, expires=EXPIRES + 1)),
 ]
 MAX_SECONDS = 10.0
 EPOCHS = st.sampled_from(["e1", "e2", "e3"])

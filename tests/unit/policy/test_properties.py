@@ -1,5 +1,6 @@
 """Laws of every policy, held against generated ones."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +11,23 @@ from hypothesis import strategies as st
 from governd.policy.analysis import explain
 from governd.policy.compiler import CompiledPolicy
 from governd.policy.decision import Decision, DecisionCode
+from governd.policy.delegated import PLAIN, Circumstances
 from governd.policy.engine import decide
 from governd.policy.question import Question
-from tests.policies import ACME, BETA, OPEN, PERMIT_ALL, READER, TENANTS, WRITER, compiled, question
+from tests.policies import (
+    ACME,
+    ALICE,
+    BETA,
+    BOB,
+    OPEN,
+    PERMIT_ALL,
+    READER,
+    TENANTS,
+    WRITER,
+    acting,
+    compiled,
+    question,
+)
 
 SUBJECTS = st.sampled_from([WRITER, READER, ACME, BETA, ACME + "-2"])
 ASKED = st.sampled_from(
@@ -28,13 +43,31 @@ ARGUMENTS = st.none() | st.fixed_dictionaries(
     {}, optional={"count": st.sampled_from([0, 1, 2**63 - 1]), "text": st.sampled_from(["a", "b"])}
 )
 
+UNDER: st.SearchStrategy[Callable[[str], Circumstances]] = st.sampled_from(
+    [
+        lambda _: PLAIN,
+        lambda _: Circumstances(2),
+        lambda subject: acting(ALICE, subject),
+        lambda subject: acting(BOB, subject, READER, binding=1, evidence=["acting_as"]),
+        lambda subject: acting(
+            ALICE, subject, scopes=["tools:call:git/open"], evidence=["acting_as"]
+        ),
+    ]
+)
+
 PRINCIPALS = st.sampled_from(["principal", "principal is Agent", 'principal in Group::"acme/g"'])
 ANY_ACTION = st.sampled_from(
     ["action", 'action in Action::"tools/call"', 'action in Action::"list"']
 )
 RESOURCES = st.sampled_from(["resource", "resource is Tool", 'resource == Tool::"git/open"'])
 SIMPLE = st.sampled_from(
-    ["true", "false", "context.args_undeclared", 'principal in Namespace::"acme"']
+    [
+        *("true", "false", "context.args_undeclared", 'principal in Namespace::"acme"'),
+        *("context.kya_level > 1", "context.delegated"),
+        'context has delegation && context.delegation.user_subject == "alice"',
+        "context has delegation && context.delegation.depth > 1",
+        "context has delegation && context.delegation.binding + 9223372036854775807 > 0",
+    ]
 )
 OF_ARGUMENTS = st.sampled_from(
     [
@@ -68,7 +101,8 @@ def policies(draw: st.DrawFn, prefix: str, effects: str = "permit forbid") -> st
 def questions(draw: st.DrawFn) -> Question:
     """A question that policies of this module may judge."""
     action, resource = draw(ASKED)
-    return question(draw(SUBJECTS), action, resource, draw(ARGUMENTS))
+    subject, under = draw(SUBJECTS), draw(UNDER)
+    return question(subject, action, resource, draw(ARGUMENTS), circumstances=under(subject))
 
 
 ENTITIES = [
@@ -140,6 +174,16 @@ def test_a_tenants_folder_decides_nothing_about_anothers_agent(
     alone, together = make(text), make(text, extra=files)
     if alone.manifest.tenant_of(asked.subject) != "acme":
         assert answer(alone, asked) == answer(together, asked)
+
+
+@given(policies("a"), questions(), st.data())
+def test_whoever_asked_before_changes_no_answer(
+    text: str, asked: Question, data: st.DataObject
+) -> None:
+    used, alone = make(text + PERMIT_ALL), make(text + PERMIT_ALL)
+    for _ in range(3):
+        answer(used, data.draw(questions()))
+    assert answer(used, asked) == answer(alone, asked)
 
 
 SPEAKING = {

@@ -3,7 +3,7 @@
 import pytest
 
 from governd.policy.decision import DecisionCode
-from governd.policy.reserved import is_reserved
+from governd.policy.reserved import Reserved
 from tests.policies import PERMIT_ALL, READER, ask, compiled
 
 ACTION = "identity/jwt-svid"
@@ -33,7 +33,7 @@ OURS = '@id("ours") permit (principal, action, resource in Group::"ours");'
     ],
 )
 def test_governd_is_reserved_in_every_trust_domain(service: str) -> None:
-    assert is_reserved(service)
+    assert service in Reserved()
     decision = ask(compiled(PERMIT_ALL), READER, ACTION, f"external_service:{service}")
     assert (decision.code, decision.reasons) == (
         DecisionCode.FORBIDDEN,
@@ -55,7 +55,7 @@ def test_governd_is_reserved_in_every_trust_domain(service: str) -> None:
     ],
 )
 def test_nothing_else_is(service: str) -> None:
-    assert not is_reserved(service)
+    assert service not in Reserved()
     assert ask(compiled(PERMIT_ALL), READER, ACTION, f"external_service:{service}").allowed
 
 
@@ -71,6 +71,53 @@ def test_a_source_may_reserve_more() -> None:
     asked = "external_service:https://issuer.example/realm"
     assert ask(policy, READER, ACTION, asked).reasons == ("base/reserved-audiences",)
     assert ask(policy, READER, "token/exchange", asked).allowed
+
+
+ISSUERS = """
+[[issuer]]
+name = "corp"
+issuer = "https://idp.example/realms/corp"
+audiences = ["governd", "https://governd.example", "My Client"]
+kinds = ["id_token"]
+jwks_uri = "https://idp.example/keys"
+[[issuer]]
+name = "other"
+issuer = "https://login.example/"
+audiences = ["governd"]
+kinds = ["access_token"]
+jwks_uri = "https://login.example/keys"
+"""
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        "https://idp.example/realms/corp",
+        "https://idp.example/realms/corp/",
+        "https://idp.example/realms/corp/protocol/token",
+        "https://idp.example/realms/corp?tenant=1",
+        "https://login.example",
+        "https://login.example/",
+        "https://login.example/oauth2/token",
+        "governd",
+        "https://governd.example",
+        "audience:My Client",
+    ],
+)
+def test_the_issuers_of_a_source_and_governds_names_there_are_reserved(service: str) -> None:
+    policy, asked = compiled(PERMIT_ALL, manifest=ISSUERS), f"external_service:{service}"
+    assert ask(policy, READER, ACTION, asked).reasons == ("base/reserved-audiences",)
+    assert ask(compiled(PERMIT_ALL), READER, ACTION, asked).allowed
+    assert ask(policy, READER, "http/request", asked).allowed
+
+
+@pytest.mark.parametrize(
+    "service",
+    ["https://idp.example/realms/corporate", "https://idp.example/realms", "login.example"],
+)
+def test_what_stands_beside_an_issuer_is_not(service: str) -> None:
+    policy = compiled(PERMIT_ALL, manifest=ISSUERS)
+    assert ask(policy, READER, ACTION, f"external_service:{service}").allowed
 
 
 def test_without_a_permit_there_is_no_token() -> None:

@@ -97,7 +97,7 @@ def test_a_tool_is_an_action_of_its_own() -> None:
     assert declared.schema() == (
         'action "tools/call:git/t" in ["tools/call"] appliesTo { principal: [Agent],'
         ' resource: [Tool], context: { args: { "a"?: String },'
-        " args_undeclared: Bool, delegated: Bool } };"
+        " args_undeclared: Bool, delegated: Bool, delegation?: Delegation, kya_level: Long } };"
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from governd._proto.governd.v1 import tool_service_pb2 as pb
 from governd._proto.governd.v1 import types_pb2
-from governd.application.filter_tools import FilteredList, ListedEntry, ListQuestion
+from governd.application.list_question import FilteredList, ListedEntry, ListQuestion
 from governd.errors import RequestError
 from governd.identity import SpiffeId
 from governd.policy.decision import PolicyInfo

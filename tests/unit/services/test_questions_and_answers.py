@@ -11,10 +11,11 @@ from governd.errors import RequestError
 from governd.identity import Attestation, Caller, SpiffeId
 from governd.policy.arguments import ArgumentLimits, parse_arguments
 from governd.policy.decision import Decision, DecisionCode, PolicyInfo
+from governd.policy.delegated import PLAIN
 from governd.services import answers, questions
 from governd.services.answers import Answers
 from governd.services.questions import Questions
-from tests.policies import READER, WRITER, question
+from tests.policies import ALICE, BOB, READER, WRITER, acting, question
 
 ME, OTHER = SpiffeId.parse(WRITER), SpiffeId.parse(READER)
 
@@ -48,6 +49,25 @@ def test_a_subject_is_never_looked_up(read: Questions) -> None:
     found = read.read(about, ME)
     assert (found.subject, found.asserted_by) == (OTHER, ME)
     assert read.read(request(), ME).asserted_by is None
+
+
+@pytest.mark.parametrize("about", ["", READER])
+def test_evidence_that_nobody_verifies_is_refused_not_left_out(read: Questions, about: str) -> None:
+    read.read(request(), ME)
+    asked = request(subject=types_pb2.Subject(id=about) if about else None)
+    asked.context.evidence.acting_as_token = "e.e.e"
+    with pytest.raises(RequestError) as raised:
+        read.read(asked, ME)
+    assert raised.value.field == "context.evidence"
+
+
+def test_what_was_verified_is_the_question_s_own_and_never_remembered(read: Questions) -> None:
+    asked = request()
+    asked.context.evidence.id_token = "e.e.e"
+    for user in (ALICE, BOB):
+        circumstances = acting(user, str(ME))
+        assert read.read(asked, ME, circumstances).circumstances == circumstances
+    assert read.read(request(), ME).circumstances is PLAIN
 
 
 def test_a_question_that_cannot_be_read_is_not_remembered(read: Questions) -> None:

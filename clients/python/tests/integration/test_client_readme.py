@@ -17,7 +17,7 @@ from mcp.shared._context_streams import create_context_streams
 from mcp.shared.message import SessionMessage
 from mcp.types import ListToolsResult, Tool
 
-from governd_client import AsyncClient
+from governd_client import AsyncClient, Client, TokenRejectedError
 from governd_client.testing import FakeGovernd, permit, show_all
 
 README = Path(__file__).parents[2] / "README.md"
@@ -121,5 +121,21 @@ def test_grpc_server(example: Any) -> None:
     assert example(7)["interceptor"]
 
 
+@pytest.mark.req("gi-3", part=True)
+def test_acting_for_a_user(
+    example: Any, governd: FakeGovernd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    governd.mints, agent = (lambda _: True), governd.spiffe_id
+    sending, server = example(8), example(9)
+    with Client() as client:
+        headers = list(sending["by_hand"](client, "secret.id.token").items())
+        assert server["handle"](client, headers, b"{}", agent).startswith("alice through 1: ")
+        with pytest.raises(TokenRejectedError):
+            server["handle"](client, headers, b"{}", agent)
+        assert server["interceptor"](client)
+        assert sending["calling"](client, "secret.id.token").event_hooks["request"]
+    assert "refused: REPLAYED" in capsys.readouterr().out
+
+
 def test_every_example_is_run() -> None:
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 10

@@ -8,7 +8,8 @@ from google.rpc import error_details_pb2, status_pb2
 
 import governd_client
 from governd_client._proto.governd.v1 import error_reason_pb2
-from governd_client.errors import GoverndError, from_rpc, from_status
+from governd_client.errors import GoverndError
+from governd_client.statuses import from_rpc, from_status
 
 BY_REASON = {
     "REQUEST_INVALID": governd_client.InvalidRequestError,
@@ -22,6 +23,11 @@ BY_REASON = {
     "SERVER_NOT_ALLOWED": governd_client.ServerNotAllowedError,
     "DEFINITION_INVALID": governd_client.DefinitionInvalidError,
     "REGISTRATION_TOO_LARGE": governd_client.RegistrationTooLargeError,
+    "CARD_INVALID": governd_client.CardInvalidError,
+    "AGENT_UNKNOWN": governd_client.AgentUnknownError,
+    "MINT_REFUSED": governd_client.MintRefusedError,
+    "EVIDENCE_INVALID": governd_client.EvidenceInvalidError,
+    "EVIDENCE_UNAVAILABLE": governd_client.UnavailableError,
     "DRAINING": governd_client.UnavailableError,
     "LOG_UNAVAILABLE": governd_client.UnavailableError,
     "IDENTITY_UNAVAILABLE": governd_client.UnavailableError,

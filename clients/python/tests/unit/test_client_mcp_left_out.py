@@ -13,11 +13,11 @@ from mcp.types import METHOD_NOT_FOUND
 
 from governd_client import AsyncClient
 from governd_client._proto.governd.v1 import tool_service_pb2
-from governd_client.errors import from_status
 from governd_client.mcp import INVALID_PARAMS, UNDECIDED, PolicyMiddleware, ToolRegistration
 from governd_client.mcp_offer import MAX_DEFINITION_BYTES
 from governd_client.mcp_registration import MAX_GATHERED, REFRESH_SECONDS, RETRY_SECONDS
 from governd_client.mcp_submission import ATTEMPTS
+from governd_client.statuses import from_status
 from governd_client.testing import FakeGovernd, deny, permit, show_all, status_of
 
 READER = "spiffe://example.org/agent/reader"

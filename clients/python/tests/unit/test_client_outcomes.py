@@ -10,7 +10,7 @@ import pytest
 from governd_client import InternalError, InvalidRequestError, Outcome, UnavailableError
 from governd_client._proto.governd.v1 import policy_service_pb2
 from governd_client.backoff import Backoff
-from governd_client.errors import GoverndError, from_status
+from governd_client.errors import GoverndError
 from governd_client.outcomes import (
     BOUNDS_SECONDS,
     MAX_OUTCOMES,
@@ -21,6 +21,7 @@ from governd_client.outcomes import (
     outcome_of,
 )
 from governd_client.reports import Reports
+from governd_client.statuses import from_status
 from governd_client.testing import status_of
 
 ID = "0123456789abcdef0123456789abcdef"

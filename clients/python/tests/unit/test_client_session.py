@@ -10,11 +10,11 @@ from governd_client import (
     UnavailableError,
 )
 from governd_client._proto.governd.v1 import policy_service_pb2, types_pb2
-from governd_client.errors import from_status
 from governd_client.freshness import TICK_SECONDS
 from governd_client.outcomes import AnswerPath
 from governd_client.question import key_of
 from governd_client.session import Session, boottime
+from governd_client.statuses import from_status
 from governd_client.testing import deny, permit, status_of
 from governd_client.watching import IDLE_SECONDS
 
