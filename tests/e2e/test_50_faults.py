@@ -114,7 +114,6 @@ def test_a_pod_deleted_while_governd_is_away_is_gone_when_it_is_back(trial: Tria
         trial.kubectl.delete("pod", "orphan", AGENTS, wait=False)
         # Its containers end, and nobody is there who could take the volume away.
         wait_until(lambda: trial.has_ended("orphan"), "the end of the pod's containers")
-        assert uid in [part for path in sockets(trial) for part in path.parts]
     finally:
         trial.back()
     trial.kubectl.gone("pod", "orphan", AGENTS, 180)
