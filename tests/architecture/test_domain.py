@@ -13,6 +13,7 @@ GOVERND = Path(__file__).parents[2] / "daemon" / "governd"
 DOMAIN = sorted(
     [
         GOVERND / "errors.py",
+        GOVERND / "sealed.py",
         GOVERND / "strict_json.py",
         *(
             path

@@ -5,8 +5,6 @@ came, and read anew as strictly as then. Nothing is believed: what is not exactl
 would write it is refused, because an agent that lost its pin could present any card.
 """
 
-import hashlib
-import json
 from typing import Annotated, Literal, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +16,7 @@ from governd.kya.card import CardLimits
 from governd.kya.card_reader import read_card
 from governd.kya.drift import Pin
 from governd.kya.kept_agent import KeptAgent
+from governd.sealed import first_problem, sealed, unsealed
 
 MAX_CERTIFICATES = 64
 """That are kept of one agent."""
@@ -52,8 +51,7 @@ def write_agent(agent: KeptAgent) -> bytes:
         attestation=agent.attestation,
         certificates=sorted(agent.certificates),
     )
-    line = file.model_dump_json().encode() + b"\n"
-    return line + _seal(line)
+    return sealed(file.model_dump_json().encode() + b"\n")
 
 
 def read_agent(content: bytes) -> KeptAgent:
@@ -62,15 +60,13 @@ def read_agent(content: bytes) -> KeptAgent:
     Raises:
         ValueError: The content is anything else; it says what is wrong.
     """
-    line = content[: content.find(b"\n") + 1]
-    if content != line + _seal(line):
+    line = unsealed(content)
+    if line is None:
         _refuse("is damaged, not whole, or was edited")
     try:
         agent = _agent(_File.model_validate_json(line))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        _refuse(f"says what no agent says: {place}: {first['msg'].lower()}", error)
+        _refuse(f"says what no agent says: {first_problem(error)}", error)
     except GoverndError as error:
         _refuse(f"says what no agent says: {error}", error)
     if write_agent(agent) != content:
@@ -91,10 +87,6 @@ def _agent(file: _File) -> KeptAgent:
         file.attestation,
         frozenset(file.certificates),
     )
-
-
-def _seal(line: bytes) -> bytes:
-    return json.dumps({"sha-256": hashlib.sha256(line).hexdigest()}).encode() + b"\n"
 
 
 def _refuse(problem: str, cause: Exception | None = None) -> NoReturn:

@@ -6,8 +6,6 @@ governd would write it is refused. No path is kept: each is put together from a 
 a volume's name, so that nothing in the file can lead outside of kubelet's directory.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from governd.identity.svid import Workload
 from governd.pods.pod import Pod, is_label, is_subdomain, is_uid
 from governd.pods.target import Target
+from governd.sealed import first_problem, sealed, unsealed
 
 MAX_VOLUMES = 4096
 MAX_BYTES = 4 * 1024 * 1024
@@ -87,8 +86,7 @@ def write_volumes(volumes: Collection[Volume]) -> bytes:
     """Volumes as a file's content, in one order whatever order they come in."""
     ordered = sorted(volumes, key=lambda one: one.target)
     line = _File(format=1, volumes=[_written(one) for one in ordered]).model_dump_json()
-    encoded = line.encode() + b"\n"
-    return encoded + _seal(encoded)
+    return sealed(line.encode() + b"\n")
 
 
 def read_volumes(content: bytes) -> tuple[Volume, ...]:
@@ -99,15 +97,13 @@ def read_volumes(content: bytes) -> tuple[Volume, ...]:
     """
     if len(content) > MAX_BYTES:
         _refuse(f"is larger than {MAX_BYTES} bytes")
-    line = content[: content.find(b"\n") + 1]
-    if content != line + _seal(line):
+    line = unsealed(content)
+    if line is None:
         _refuse("is damaged, not whole, or was edited")
     try:
         file = _File.model_validate_json(line)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        _refuse(f"says what no list of volumes says: {place}: {first['msg'].lower()}", error)
+        _refuse(f"says what no list of volumes says: {first_problem(error)}", error)
     volumes = tuple(_read(one) for one in file.volumes)
     if len({one.target for one in volumes}) != len(volumes):
         _refuse("has a volume twice")
@@ -130,10 +126,6 @@ def _written(volume: Volume) -> _Volume:
 
 def _read(one: _Volume) -> Volume:
     return Volume(one.id, one.name, Pod(one.namespace, one.pod, one.uid, one.service_account))
-
-
-def _seal(line: bytes) -> bytes:
-    return json.dumps({"sha-256": hashlib.sha256(line).hexdigest()}).encode() + b"\n"
 
 
 def _refuse(problem: str, cause: Exception | None = None) -> NoReturn:

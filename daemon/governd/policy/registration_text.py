@@ -6,8 +6,6 @@ strictly as when the server sent it. Nothing is believed: what is not exactly as
 write it is refused, because a registration that lost its pins would let changed tools pass.
 """
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal, NoReturn
 
@@ -18,6 +16,7 @@ from governd.identity import SpiffeId
 from governd.policy.definitions import Definition, DefinitionLimits, Kind, read_definition
 from governd.policy.registered import MAX_REQUIRED, Key, Pin, PinOrigin, Registered, Registration
 from governd.policy.tools import Capability, ServerName
+from governd.sealed import first_problem, sealed, unsealed
 
 _FIELD = "definition"
 _Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -80,8 +79,7 @@ def write_registration(registration: Registration) -> bytes:
             for pin in registration.pins.values()
         ],
     )
-    line = file.model_dump_json().encode() + b"\n"
-    return line + _seal(line)
+    return sealed(file.model_dump_json().encode() + b"\n")
 
 
 def _write_definition(one: Definition) -> _Definition:
@@ -103,25 +101,19 @@ def _write_registered(one: Registered, numbers: Mapping[Definition, int]) -> _Re
     )
 
 
-def _seal(line: bytes) -> bytes:
-    return json.dumps({"sha-256": hashlib.sha256(line).hexdigest()}).encode() + b"\n"
-
-
 def read_registration(content: bytes) -> Registration:
     """Reads back what ``write_registration`` wrote.
 
     Raises:
         ValueError: The content is anything else; it says what is wrong.
     """
-    line = content[: content.find(b"\n") + 1]
-    if content != line + _seal(line):
+    line = unsealed(content)
+    if line is None:
         _refuse("is damaged, not whole, or was edited")
     try:
         registration = _registration(_File.model_validate_json(line))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        _refuse(f"says what no registration says: {place}: {first['msg'].lower()}", error)
+        _refuse(f"says what no registration says: {first_problem(error)}", error)
     except (RequestError, LookupError) as error:
         _refuse(f"says what no registration says: {error}", error)
     if write_registration(registration) != content:
