@@ -10,6 +10,7 @@ from typing import Any
 
 from governd.application.agents import Agents, Held
 from governd.application.attest_agents import AgentAttester
+from governd.application.call import Call
 from governd.application.evaluate import Evaluator
 from governd.application.register_agents import AgentKeeper
 from governd.application.sync_policy import PolicyKeeper
@@ -23,6 +24,7 @@ from tests.fakes.authority import NOON
 from tests.fakes.decision_log import FakeDecisionLog
 from tests.fakes.policy_compiler import FakePolicyCompiler
 from tests.fakes.policy_source import FakePolicySource
+from tests.fakes.workloads import Purse
 from tests.policies import MANIFEST, PERMIT_ALL, source_files
 
 BUNDLES = {"example.org": AUTHORITY.bundle, "partner.example": PARTNER.bundle}
@@ -62,6 +64,7 @@ class Observer:
         self.assessments: list[tuple[Held, Held]] = []
         self.registrations: list[bool] = []
         self.approvals: list[str] = []
+        self.forgot: list[SpiffeId] = []
         self.failures: list[RegistrationsError] = []
         self.attestations = 0
 
@@ -79,6 +82,9 @@ class Observer:
 
     def approved(self, agent: RegisteredAgent, before: str) -> None:
         self.approvals.append(before)
+
+    def forgotten(self, agent: RegisteredAgent) -> None:
+        self.forgot.append(agent.spiffe_id)
 
     def not_kept(self, error: RegistrationsError) -> None:
         self.failures.append(error)
@@ -161,9 +167,11 @@ class Node:
         *,
         attestation: str = "",
         held: Any = None,
+        certificate: str = "",
     ) -> RegisteredAgent:
         text = card if isinstance(card, bytes) else write(dict(card))
-        return await self.keeper.register(who(caller), held, text, attestation)
+        this = call(caller, held, certificate)
+        return await self.keeper.register(this, text, attestation)
 
     def level(self, caller: SpiffeId = CALLER) -> int:
         return int(self.agents.level(caller).level)
@@ -184,3 +192,10 @@ class Node:
 
 def who(spiffe_id: SpiffeId) -> Caller:
     return Caller(spiffe_id, Attestation.STATIC)
+
+
+def call(spiffe_id: SpiffeId = CALLER, held: Any = None, certificate: str = "") -> Call:
+    """A call of an agent's; with what governd holds for it, or with what its channel showed."""
+    made = Call(who(spiffe_id), None, Purse(), lambda: 0.0, held=held)
+    made.certificate = certificate
+    return made

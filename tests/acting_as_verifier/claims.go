@@ -3,11 +3,10 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
-	"math"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
+	"unicode"
 
 	"github.com/spiffe/go-spiffe/v2/spiffeid"
 )
@@ -45,7 +44,8 @@ func readClaims(payload []byte) (*claims, error) {
 	}
 	c.check(c.known())
 	c.issuer, c.audience = c.workload(members["iss"]), c.workload(members["aud"])
-	c.user = person{c.text(members["sub_iss"], 1024), c.text(members["sub"], 1024)}
+	c.user = person{c.printable(members["sub_iss"]), c.printable(members["sub"])}
+	c.check(!strings.Contains(c.user.Issuer, "#"))
 	c.issued, c.expires = c.number(members["iat"], 0, maxTime), c.number(members["exp"], 0, maxTime)
 	c.jti, c.txn = c.id(members["jti"]), c.text(members["txn"], 128)
 	c.maxDepth = c.number(members["mdp"], 1, maxActors)
@@ -74,8 +74,14 @@ func (c *claims) known() bool {
 
 func (c *claims) text(value any, limit int) string {
 	text, ok := value.(string)
-	c.check(ok && text != "" && len(text) <= limit && !strings.ContainsRune(text, utf8.RuneError))
+	c.check(ok && text != "" && len(text) <= limit)
 	c.check(!strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }))
+	return text
+}
+
+func (c *claims) printable(value any) string {
+	text := c.text(value, 1024)
+	c.check(!strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }))
 	return text
 }
 
@@ -89,7 +95,7 @@ func (c *claims) number(value any, least, most int64) int64 {
 func (c *claims) workload(value any) string {
 	text, _ := value.(string)
 	id, err := spiffeid.FromString(text)
-	c.check(err == nil && id.Path() != "" && len(text) <= 2048)
+	c.check(err == nil && id.Path() != "" && len(text) <= 2048 && len(id.TrustDomain().Name()) <= 255)
 	return text
 }
 
@@ -195,7 +201,7 @@ func (c *claims) readRest() {
 			c.text(evidence["typ"], 256)
 			c.digest(evidence["dig"])
 			c.text(evidence["iss"], 1024)
-			c.number(evidence["exp"], 0, math.MaxInt64)
+			c.number(evidence["exp"], 0, maxTime)
 		}
 	}
 	if c.has("kya") {

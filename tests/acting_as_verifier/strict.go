@@ -5,19 +5,24 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"regexp"
 	"unicode/utf8"
 )
 
 const maxLevels = 64
 
-var errStrict = errors.New("not one JSON object that has one meaning")
+var (
+	errStrict = errors.New("not one JSON object that has one meaning")
+	escapes   = regexp.MustCompile(`(?s)\\(?:u[dD][89abAB][[:xdigit:]]{2}\\u[dD][c-fC-F][[:xdigit:]]{2}` +
+		`|u[dD][89a-fA-F][[:xdigit:]]{2}|.)`)
+)
 
 // object reads one JSON object in which no member comes twice.
 func object(text []byte) (map[string]any, error) {
 	if !utf8.Valid(text) {
 		return nil, errStrict
 	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder := json.NewDecoder(bytes.NewReader(escapes.ReplaceAllFunc(text, halved)))
 	decoder.UseNumber()
 	found, err := value(decoder, maxLevels)
 	if err != nil {
@@ -28,6 +33,15 @@ func object(text []byte) (map[string]any, error) {
 		return nil, errStrict
 	}
 	return members, nil
+}
+
+// halved has half a surrogate pair read as NUL, which no text may have. The decoder would read
+// it as U+FFFD, which a text may have.
+func halved(escape []byte) []byte {
+	if len(escape) == len(`\ud800`) && (escape[2] == 'd' || escape[2] == 'D') {
+		return []byte(`\u0000`)
+	}
+	return escape
 }
 
 func value(decoder *json.Decoder, levels int) (any, error) {

@@ -1,8 +1,8 @@
 """The vectors of acting-as tokens, asked of DelegationService over gRPC as their audience.
 
-A daemon's clock and authority are its own, so here the service stands on a listener of its own,
-with the vectors' time and trust bundles. What a token says, and how it is carried, the service
-is not told: carriage is its caller's affair (``test_acting_as_vectors``).
+Here the service stands on a listener of its own, with the vectors' time and trust bundles;
+``test_acting_as_daemon`` asks a whole governd. What a token says, and how it is carried, the
+service is not told: carriage is its caller's affair (``test_acting_as_vectors``).
 """
 
 import asyncio
@@ -20,40 +20,13 @@ import pytest
 from governd._proto.governd.v1 import delegation_service_pb2 as pb
 from governd._proto.governd.v1 import delegation_service_pb2_grpc
 from governd.application import call
-from governd.delegation import carriage
-from governd.delegation.binding import body_digest
-from governd.delegation.rejection import RejectionError
 from governd.delegation.revocations import Revocations
 from governd.identity import SpiffeId
 from governd.identity.user import User
 from governd.services.delegation_service import DelegationServicer
-from tests.acting_as_vectors import Result, agrees, suites
+from tests.acting_as_vectors import agrees
 from tests.fakes.delegating import Delegating
-
-SUITES = dict(suites())
-VECTORS = [
-    (name, vector)
-    for name, suite in SUITES.items()
-    for vector in suite["vectors"]
-    if "parent" not in vector
-]
-LEVELS = {"CALLER": 1, "REQUEST": 2, "BODY": 3}
-
-
-def carried(presented: Mapping[str, Any]) -> str | None:
-    """The token, as a caller takes it out of its request; ``None`` for none that it takes."""
-    try:
-        return carriage.the_one(
-            presented.get("token"),
-            carriage.from_headers((name, value) for name, value in presented.get("headers", ())),
-            carriage.from_mcp(presented.get("mcp_meta", {})),
-            carriage.from_a2a(presented.get("a2a_metadata", {})),
-        )
-    except RejectionError:
-        return None
-
-
-SERVED = [one for one in VECTORS if carried(one[1]["presented"])]
+from tests.served_vectors import LEVELS, SERVED, SUITES, VECTORS, asked, carried, result_of
 
 
 class Served(DelegationServicer):
@@ -87,25 +60,6 @@ async def node_of(suite: Mapping[str, Any], vector: Mapping[str, Any]) -> Delega
         frozenset(map(SpiffeId.parse, revoked["workloads"])),
     )
     return node
-
-
-def asked(vector: Mapping[str, Any], token: str) -> pb.VerifyRequest:
-    arrival = vector["arrival"]
-    came = arrival["request"]
-    binding = None
-    if came is not None:
-        body = came["body_base64"]
-        digest = "" if body is None else body_digest(base64.b64decode(body))
-        binding = pb.RequestBinding(method=came["method"], uri=came["uri"], body_digest=digest)
-    return pb.VerifyRequest(
-        token=token,
-        request=binding,
-        peer=arrival["peer"] or "",
-        peer_certificate=arrival["peer_certificate"] or "",
-        least_binding=pb.BindingLevel.ValueType(
-            LEVELS[vector["expectations"]["least_binding"]] + 1
-        ),
-    )
 
 
 async def answer(
@@ -145,25 +99,6 @@ async def test_the_service_answers_as_the_vector_says(
     except grpc.aio.AioRpcError as error:
         pytest.fail(f"{error.code()}: {error.details()}")
     assert agrees(result_of(found), vector["result"]), found
-
-
-def result_of(found: pb.VerifyResponse) -> Result:
-    """An answer as vectors have it."""
-    if not found.HasField("verified"):
-        name = pb.RejectionReason.Name(found.rejected)
-        return {"rejected": {"reason": name.removeprefix("REJECTION_REASON_")}}
-    said = found.verified
-    return {
-        "accepted": {
-            "user": {"issuer": said.user_issuer, "subject": said.user},
-            "actors": list(said.actors),
-            "scopes": list(said.scopes),
-            "transaction": said.transaction,
-            "expires_at": said.expires_at.seconds,
-            "kya_level": said.kya_level,
-            "binding": pb.BindingLevel.Name(said.binding).removeprefix("BINDING_LEVEL_"),
-        }
-    }
 
 
 def test_most_vectors_reach_the_service() -> None:

@@ -95,7 +95,7 @@ class ActingAs:
         max_depth: How many actors there may ever be.
         request: The one request that it is for; ``None`` for any.
         certificate: ``x5t#S256`` of the one certificate that the current actor may show.
-        parent: SHA-256 of the token that was extended, base64url.
+        parent: The name of the token that was extended (``opening.name_of``).
         evidence: What was seen of the user when the chain began.
         kya: How well the actors are known; ``None`` for not at all.
         ruled: Which decision permitted it.

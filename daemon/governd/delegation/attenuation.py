@@ -7,7 +7,7 @@ says at most what its parent says:
     * scopes and authorization details that the parent's cover;
     * an end no later than the parent's, and a parent that has not ended;
     * one more actor, who wraps the parent's: the parent's audience, and nobody else;
-    * no more actors than the parent permits in all, and no actor twice;
+    * no more actors than the parent permits in all, and no actor twice, nor towards itself;
     * the KYA level of the least known actor.
 
 Each has an error of its own. What is out of bounds whatever the parent says is a
@@ -87,6 +87,7 @@ class Stamp(NamedTuple):
 class _Granted(NamedTuple):
     """The terms that policy judged, in the domain's own values."""
 
+    audience: SpiffeId
     scopes: tuple[str, ...]
     details: tuple[ToolDetail, ...]
 
@@ -115,7 +116,7 @@ def mint(
         issuer=stamp.issuer,
         user=allowed.terms.user,
         actors=(allowed.principal,),
-        audience=allowed.terms.audience,
+        audience=granted.audience,
         issued_at=_second(stamp.now),
         expires_at=_end(stamp, order),
         token_id=token_id,
@@ -152,7 +153,7 @@ def extend(parent: Verified, allowed: Allowed, order: Order, stamp: Stamp) -> Ac
         issuer=stamp.issuer,
         user=before.user,
         actors=(allowed.principal, *before.actors),
-        audience=allowed.terms.audience,
+        audience=granted.audience,
         issued_at=_second(stamp.now),
         expires_at=_end(stamp, order, before),
         token_id=jose.encode(stamp.token_id),
@@ -173,8 +174,15 @@ def _granted(allowed: Allowed) -> _Granted:
     if allowed.action != ACTION:
         message = f"the permit is for {allowed.action}, not for {ACTION}"
         raise refusals.OtherActionError(message)
+    audience = allowed.terms.audience
+    if isinstance(audience, str):
+        texts.refuse("audience", "expected a SPIFFE ID")
+    if audience == allowed.principal:
+        message = "audience: is who asks"
+        raise refusals.OwnAudienceError(message, field="audience")
     details = ",".join(allowed.terms.details)
     return _Granted(
+        audience,
         scopes_of(allowed.terms.scopes),
         parse_details(f"[{details}]".encode() if details else b"", field="authorization_details"),
     )

@@ -22,6 +22,7 @@ from governd.delegation.binding import RequestBinding, read_binding
 from governd.delegation.texts import refuse
 from governd.identity import SpiffeId, jose, user
 from governd.identity.user import User
+from governd.policy.delegated import check_user
 
 _REQUIRED = frozenset(
     {
@@ -115,10 +116,12 @@ def _read_actors(claims: Mapping[str, Any]) -> tuple[SpiffeId, ...]:
 
 
 def _read_user(claims: Mapping[str, Any]) -> User:
-    return User(
-        texts.text(claims["sub_iss"], "sub_iss", limit=user.MAX_BYTES),
-        texts.text(claims["sub"], "sub", limit=user.MAX_BYTES),
-    )
+    """Such a user only as can be named: whom nobody can name, nobody can revoke."""
+    issuer = texts.text(claims["sub_iss"], "sub_iss", limit=user.MAX_BYTES)
+    found = User(issuer, texts.text(claims["sub"], "sub", limit=user.MAX_BYTES))
+    check_user(User(issuer, "anybody"), field="sub_iss")
+    check_user(found, field="sub")
+    return found
 
 
 def _read_seconds(value: object, field: str) -> int:

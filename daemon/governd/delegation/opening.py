@@ -31,7 +31,7 @@ class Opened(NamedTuple):
     Attributes:
         token: What it says; the issuer in it is who signed.
         signer: Who signed it.
-        digest: SHA-256 of the token, base64url.
+        digest: Its name (``name_of``).
     """
 
     token: ActingAs
@@ -65,7 +65,7 @@ class Opener:
         found = self._seen.get(key)
         if found is not None and found.signer.not_before <= now <= found.signer.not_after:
             return found
-        opened = _open(text, key, self._verifier, now)
+        opened = _open(text, self._verifier, now)
         self._remember(key, opened)
         return opened
 
@@ -77,11 +77,21 @@ class Opener:
 
 
 def digest_of(text: str) -> str:
-    """How a token is named in records and by what is extended from it."""
+    """How evidence and attestations are named in records and tokens: SHA-256, base64url."""
     return jose.encode(hashlib.sha256(text.encode()).digest())
 
 
-def _open(text: str, key: bytes, verifier: Verifier, now: datetime) -> Opened:
+def name_of(text: str) -> str:
+    """How an acting-as token is named in records and by what is extended from it.
+
+    SHA-256 of what is signed, base64url. The signature is left out: whoever holds a token can
+    write another one for the same with ECDSA, (r, n - s), and would have a token of a name
+    that nobody ever gave out.
+    """
+    return digest_of(text.rpartition(".")[0] or text)
+
+
+def _open(text: str, verifier: Verifier, now: datetime) -> Opened:
     try:
         payload, signer = unseal(text, TYPE, verifier, now, max_bytes=MAX_TOKEN_BYTES)
         token = read_claims(payload)
@@ -91,4 +101,4 @@ def _open(text: str, key: bytes, verifier: Verifier, now: datetime) -> Opened:
         raise RejectionError(Reason.CLAIMS, str(error)) from None
     if token.issuer != signer.spiffe_id:
         raise RejectionError(Reason.ISSUER, "iss: is not who signed")
-    return Opened(token, signer, jose.encode(key))
+    return Opened(token, signer, name_of(text))

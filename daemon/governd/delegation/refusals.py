@@ -52,6 +52,12 @@ class NotAudienceError(AttenuationError):
     rule = "NOT_AUDIENCE"
 
 
+class OwnAudienceError(AttenuationError):
+    """Who asks is its audience: nobody acts towards itself."""
+
+    rule = "OWN_AUDIENCE"
+
+
 class LoopError(AttenuationError):
     """Who extends the parent is in its chain already."""
 

@@ -7,12 +7,18 @@ tied to a body is replayed there as what it is, the same request, within minutes
 import enum
 import heapq
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from governd.delegation.acting_as import ActingAs
+from governd.delegation.shares import Shares
 from governd.identity import SpiffeId
 
-MAX_REMEMBERED = 65_536
-"""Used tokens that have not expired: 200 a second at the longest lifetime."""
+MAX_REMEMBERED = 131_072
+"""Used tokens that have not expired.
+
+Half of them may be one receiver's: 180 a second at the longest lifetime, 300 s and the skew,
+and 360 a second at the default.
+"""
 
 
 class Admission(enum.Enum):
@@ -27,42 +33,52 @@ class Admission(enum.Enum):
 class Replay(Protocol):
     """Knows which tokens have been used."""
 
-    def admit(self, issuer: SpiffeId, token_id: str, until: datetime, now: datetime) -> Admission:
+    def admit(self, token: ActingAs, until: datetime, now: datetime) -> Admission:
         """Says whether this is a token's first use, and remembers it as used.
 
         Args:
-            issuer: Who signed it.
-            token_id: Its ``jti``, unique for that issuer.
+            token: Known by its ``iss`` and ``jti``; its audience needs the room.
             until: When nobody takes it any more, in UTC.
             now: The time, in UTC.
         """
 
 
+class _Used(NamedTuple):
+    """A token that was used; ``until`` comes first, for the heap."""
+
+    until: datetime
+    issuer: SpiffeId
+    token_id: str
+    audience: SpiffeId
+
+
 class UsedTokens:
     """Remembers used tokens to their end; implements ``Replay``.
 
-    It never forgets one early: full, it refuses, for a cache that makes room lets whoever
-    fills it replay what he likes.
+    It never forgets one early: without room it refuses, for a cache that makes room lets
+    whoever fills it replay what he likes. No receiver fills it for the others (``Shares``).
     """
 
     def __init__(self, most: int = MAX_REMEMBERED) -> None:
         """Remembers at most so many."""
-        self._most = most
+        self._shares = Shares(most)
         self._used: set[tuple[SpiffeId, str]] = set()
-        self._ends: list[tuple[datetime, tuple[SpiffeId, str]]] = []
+        self._ends: list[_Used] = []
 
-    def admit(self, issuer: SpiffeId, token_id: str, until: datetime, now: datetime) -> Admission:
+    def admit(self, token: ActingAs, until: datetime, now: datetime) -> Admission:
         """Says whether this is a token's first use, and remembers it as used."""
         self._forget(now)
-        key = (issuer, token_id)
-        if key in self._used:
+        if (token.issuer, token.token_id) in self._used:
             return Admission.REPLAYED
-        if len(self._used) >= self._most:
+        if not self._shares.take(token.audience):
             return Admission.UNKNOWN
-        self._used.add(key)
-        heapq.heappush(self._ends, (until, key))
+        self._used.add((token.issuer, token.token_id))
+        used = _Used(until, token.issuer, token.token_id, token.audience)
+        heapq.heappush(self._ends, used)
         return Admission.FIRST
 
     def _forget(self, now: datetime) -> None:
-        while self._ends and self._ends[0][0] < now:
-            self._used.remove(heapq.heappop(self._ends)[1])
+        while self._ends and self._ends[0].until < now:
+            gone = heapq.heappop(self._ends)
+            self._used.remove((gone.issuer, gone.token_id))
+            self._shares.give_back(gone.audience)

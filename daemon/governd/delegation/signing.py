@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from governd.delegation import refusals
 from governd.delegation.acting_as import MAX_TOKEN_BYTES, TYPE, ActingAs
 from governd.delegation.claims import write_claims
-from governd.delegation.opening import digest_of
+from governd.delegation.opening import name_of
 from governd.identity import x5c
 from governd.identity.ports import Signer
 from governd.identity.secret import Secret
@@ -48,4 +48,4 @@ def sign(token: ActingAs, signer: Signer) -> Delegation:
     if len(text) > MAX_TOKEN_BYTES:
         message = f"the token has {len(text)} bytes, the limit is {MAX_TOKEN_BYTES}"
         raise refusals.TooLargeError(message)
-    return Delegation(token, Secret(text.encode()), digest_of(text))
+    return Delegation(token, Secret(text.encode()), name_of(text))

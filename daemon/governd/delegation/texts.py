@@ -3,6 +3,7 @@
 Every error names the field and never quotes what it holds.
 """
 
+import re
 from typing import NoReturn
 
 from governd.errors import RequestError
@@ -10,8 +11,7 @@ from governd.identity import SpiffeId, jose
 
 DIGEST_CHARS = 43
 """Of 32 bytes in base64url."""
-_FIRST_PRINTABLE = " "
-_DELETE = "\x7f"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def refuse(field: str, problem: str) -> NoReturn:
@@ -34,7 +34,7 @@ def text(value: object, field: str, *, limit: int) -> str:
         refuse(field, "has half a surrogate pair")
     if size > limit:
         refuse(field, f"has more than {limit} bytes")
-    if any(one < _FIRST_PRINTABLE or one == _DELETE for one in value):
+    if _CONTROL.search(value):
         refuse(field, "must not have control characters")
     return value
 

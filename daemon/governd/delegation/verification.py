@@ -32,7 +32,7 @@ class Verified:
     Attributes:
         token: What it says.
         binding: How tightly it was tied to the request with which it came.
-        digest: SHA-256 of the token, base64url: its name in records.
+        digest: Its name in records (``opening.name_of``).
     """
 
     token: ActingAs
@@ -160,7 +160,7 @@ def _check_caller(token: ActingAs, arrival: Arrival) -> None:
 def _check_replay(token: ActingAs, replay: Replay, now: datetime) -> None:
     """Step 12."""
     until = datetime.fromtimestamp(token.expires_at, UTC) + timedelta(seconds=SKEW_SECONDS)
-    admission = replay.admit(token.issuer, token.token_id, until, now)
+    admission = replay.admit(token, until, now)
     if admission is Admission.REPLAYED:
         _reject(Reason.REPLAYED, "jti: was used already")
     if admission is Admission.UNKNOWN:

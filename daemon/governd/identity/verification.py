@@ -23,6 +23,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from governd.errors import PeerError
@@ -49,11 +50,13 @@ class VerifiedPeer:
         spiffe_id: Who.
         not_before: When the last certificate of its path begins to count, in UTC.
         not_after: When the first of them ends, in UTC.
+        certificate: ``x5t#S256`` of their own one.
     """
 
     spiffe_id: SpiffeId
     not_before: datetime
     not_after: datetime
+    certificate: str
 
 
 class Presented(NamedTuple):
@@ -116,6 +119,7 @@ def _verify(
         spiffe_id,
         max(certificate.not_valid_before_utc for certificate in path),
         min(certificate.not_valid_after_utc for certificate in path),
+        x509_rules.thumbprint(leaf.public_bytes(Encoding.DER)),
     )
 
 

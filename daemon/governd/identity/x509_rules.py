@@ -15,6 +15,7 @@ Rules for a leaf, the first that is broken is told:
 Rules for an authority: ``cA``, ``keyCertSign``, and no SPIFFE ID but that of the trust domain.
 """
 
+import hashlib
 from datetime import datetime
 from typing import TypedDict, TypeVar
 
@@ -25,6 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy
 
 from governd.errors import PeerError, RequestError
+from governd.identity import jose
 from governd.identity.spiffe_id import SpiffeId
 
 MIN_RSA_BITS = 2048
@@ -47,6 +49,11 @@ def der_of(pem: bytes) -> list[bytes]:
     """
     found = x509.load_pem_x509_certificates(pem)
     return [one.public_bytes(serialization.Encoding.DER) for one in found]
+
+
+def thumbprint(certificate: bytes) -> str:
+    """The ``x5t#S256`` of a certificate in DER (RFC 8705, section 3.1)."""
+    return jose.encode(hashlib.sha256(certificate).digest())
 
 
 def check_leaf(leaf: x509.Certificate, now: datetime) -> SpiffeId:

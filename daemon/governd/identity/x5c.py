@@ -18,7 +18,6 @@ A signature with an X.509-SVID is no JWT-SVID; ``typ`` keeps them apart (RFC 872
 
 import base64
 import enum
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -128,11 +127,6 @@ def unseal(text: str, typ: str, verifier: Verifier, now: datetime, *, max_bytes:
         raise X5cError(Fault.SIGNER, f"x5c: {error}") from None
     check_signature(text.rpartition(".")[0].encode(), signature, algorithm, key_of(chain[0]))
     return Opened(payload, signer)
-
-
-def thumbprint(certificate: bytes) -> str:
-    """The ``x5t#S256`` of a certificate in DER (RFC 8705, section 3.1)."""
-    return jose.encode(hashlib.sha256(certificate).digest())
 
 
 def _parts(text: str, max_bytes: int) -> tuple[bytes, bytes, bytes]:

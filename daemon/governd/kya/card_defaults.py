@@ -10,7 +10,7 @@ Promises:
       for ``securityRequirements`` and others overlook, is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NoReturn, TypeVar
 
 from governd.errors import CardError
@@ -18,6 +18,7 @@ from governd.kya.card_schema import (
     CARD,
     FLAG,
     MESSAGES,
+    OLD_MEMBERS,
     ONE_OF,
     STRUCT,
     TEXT,
@@ -35,6 +36,7 @@ _SPELLINGS = {
     message: frozenset(second_spelling(member) for member in fields) - fields.keys()
     for message, fields in MESSAGES.items()
 }
+_CARD_SPELLINGS = _SPELLINGS[CARD] | frozenset(map(second_spelling, OLD_MEMBERS))
 
 _Of = TypeVar("_Of")
 
@@ -51,6 +53,21 @@ def without_defaults(card: Mapping[str, Any], path: str) -> dict[str, Any]:
             or is spelled another way.
     """
     return _message(card, CARD, path)
+
+
+def check_spellings(card: Mapping[str, Any], path: str) -> None:
+    """Refuses a second spelling of a card's own members, of whichever version of A2A.
+
+    A card of one version is read by agents of the other, too.
+
+    Args:
+        card: As it was read.
+        path: Where it stands in a request.
+
+    Raises:
+        CardError: A member has its name in the proto.
+    """
+    _refuse_any(_CARD_SPELLINGS & card.keys(), path)
 
 
 def typed(value: object, kind: type[_Of], path: str) -> _Of:
@@ -89,13 +106,17 @@ def _message(value: object, name: str, path: str) -> dict[str, Any]:
 
 def _check_names(members: Mapping[str, Any], name: str, path: str) -> None:
     fields = MESSAGES[name]
-    for member in sorted(_SPELLINGS[name] & members.keys()):
-        refuse(f"{path}.{member}", "is a second spelling of a member")
+    _refuse_any(_SPELLINGS[name] & members.keys(), path)
     for member, field in fields.items():
         if field.presence is Presence.REQUIRED and member not in members:
             refuse(f"{path}.{member}", "required")
     if name in ONE_OF and len(members.keys() & fields.keys()) > 1:
         refuse(path, "must have one member only")
+
+
+def _refuse_any(members: Collection[str], path: str) -> None:
+    for member in sorted(members):
+        refuse(f"{path}.{member}", "is a second spelling of a member")
 
 
 def _field(value: object, field: Field, path: str) -> object:

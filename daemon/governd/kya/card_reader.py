@@ -6,6 +6,8 @@ payload of its signatures (``card_defaults``).
 
 Promises:
     * No member comes twice, no number differs between readers (``strict_json``).
+    * A card that says to readers of either version where its agent is reached is reached at
+      all of these: an ``Interface`` that only one of them sees is none too few.
     * The digest is of the canonical form (RFC 8785) of everything but the signatures: two
       cards of one digest say the same, members that nobody knows included.
     * Whatever the bytes, nothing but a ``CardError`` is raised.
@@ -20,7 +22,7 @@ import rfc8785
 
 from governd.errors import CardError, DefinitionError
 from governd.kya.card import AgentCard, CardLimits, CardSignature, Dialect, Interface
-from governd.kya.card_defaults import refuse, typed, without_defaults
+from governd.kya.card_defaults import check_spellings, refuse, typed, without_defaults
 from governd.strict_json import read_object
 
 FIELD = "card_json"
@@ -51,6 +53,7 @@ def read_card(text: bytes, *, limits: CardLimits) -> AgentCard:
     except DefinitionError as error:
         raise CardError(str(error), field=error.field) from None
     signatures = _signatures(members.pop(_SIGNATURES, []), limits.max_signatures)
+    check_spellings(members, FIELD)
     if "supportedInterfaces" in members:
         members = without_defaults(members, FIELD)
         found = _Reader(members, limits, Dialect.V1_0)
@@ -91,23 +94,35 @@ class _Reader:
         path = f"{FIELD}.supportedInterfaces"
         listed = self._members["supportedInterfaces"]
         _check_count(listed, self._limits.max_interfaces, path)
-        return tuple(
+        found = [
             Interface(
                 _url(one, f"{path}[{index}]"),
                 _label(one, "protocolBinding", f"{path}[{index}]"),
                 one.get("tenant", ""),
             )
             for index, one in enumerate(listed)
-        )
+        ]
+        return (*found, *(one for one in self._beside() if one not in found))
+
+    def _beside(self) -> tuple[Interface, ...]:
+        """What a v1.0 card says to readers of v0.3, whatever version it says to them."""
+        first = (self._preferred(),) if "url" in self._members else ()
+        return first + self._additional()
 
     def _old_interfaces(self) -> tuple[Interface, ...]:
         """Of a v0.3 card: the preferred one at the top, the others listed."""
         version = self._members.get("protocolVersion")
         if not isinstance(version, str) or not _OLD_VERSION.fullmatch(version):
             refuse(f"{FIELD}.supportedInterfaces", "required, but in a card of A2A 0.3")
-        preferred = typed(
-            self._members.get("preferredTransport", "JSONRPC"), str, f"{FIELD}.preferredTransport"
-        )
+        preferred = self._preferred()
+        return (preferred, *self._additional())
+
+    def _preferred(self) -> Interface:
+        transport = self._members.get("preferredTransport", "JSONRPC")
+        transport = typed(transport, str, f"{FIELD}.preferredTransport")
+        return Interface(_url(self._members, FIELD), transport)
+
+    def _additional(self) -> tuple[Interface, ...]:
         path = f"{FIELD}.additionalInterfaces"
         listed = typed(self._members.get("additionalInterfaces", []), list, path)
         _check_count(listed, self._limits.max_interfaces, path)
@@ -116,7 +131,7 @@ class _Reader:
             place = f"{path}[{index}]"
             members = typed(one, dict, place)
             others.append(Interface(_url(members, place), _label(members, "transport", place)))
-        return (Interface(_url(self._members, FIELD), preferred), *others)
+        return tuple(others)
 
     def _skills(self) -> tuple[str, ...]:
         path = f"{FIELD}.skills"

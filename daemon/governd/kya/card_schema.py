@@ -187,6 +187,16 @@ MESSAGES: Mapping[str, Mapping[str, Field]] = {
 }
 """By the name of the message, then of the member."""
 
+OLD_MEMBERS = frozenset(
+    {
+        "additionalInterfaces",
+        "preferredTransport",
+        "protocolVersion",
+        "supportsAuthenticatedExtendedCard",
+    }
+)
+"""What a card of A2A v0.3 has and one of v1.0 has not, of more than one word."""
+
 ONE_OF = frozenset({"SecurityScheme", "OAuthFlows"})
 """Messages of which one member at most is there."""
 

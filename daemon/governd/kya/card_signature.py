@@ -31,6 +31,7 @@ from governd.kya.card import AgentCard, CardSignature, Dialect
 from governd.kya.card_keys import CardKeys
 
 MAX_KEY_ID_CHARS = 512
+ENDED = "the key has ended"
 _REFUSED = ("crit", "b64", "jwk", "x5u")
 _TYPE = "JOSE"
 
@@ -75,6 +76,12 @@ class Vouched:
         if self.status is not SignatureStatus.VERIFIED:
             return False
         return self.not_after is None or now < self.not_after
+
+    def at(self, now: datetime) -> "Vouched":
+        """What is known of it at that time: with a key that has ended, nothing is verified."""
+        if self.status is not SignatureStatus.VERIFIED or self.counts(now):
+            return self
+        return _untrusted(self.key_id, ENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +164,7 @@ def _key(
     if pinned is None:
         return _own_key(header, trust)
     if pinned.not_after is not None and trust.now >= pinned.not_after:
-        return _untrusted(key_id, "the key has ended"), None
+        return _untrusted(key_id, ENDED), None
     if header["alg"] not in pinned.algorithms:
         return Vouched(SignatureStatus.FAILED, key_id, detail="alg: is not that of the key"), None
     verified = Vouched(
@@ -184,9 +191,7 @@ def _own_key(header: Mapping[str, Any], trust: Trust) -> tuple[Vouched, PublicKe
         return _untrusted(key_id, str(error)), None
     if peer.spiffe_id != trust.caller:
         return _untrusted(key_id, "x5c: is not the caller's own X.509-SVID"), None
-    verified = Vouched(
-        SignatureStatus.VERIFIED, key_id, x5c.thumbprint(chain[0]), not_after=peer.not_after
-    )
+    verified = Vouched(SignatureStatus.VERIFIED, key_id, peer.certificate, not_after=peer.not_after)
     return verified, x5c.key_of(chain[0])
 
 

@@ -27,9 +27,7 @@ def problems_of(agent: RegisteredAgent, now: datetime) -> Iterator[str]:
     for one in agent.signatures:
         if one.status is SignatureStatus.UNSIGNED:
             yield "signatures: the card has none"
-        elif one.detail:
-            yield f"signatures: {one.detail}"
-        elif not one.counts(now):
-            yield "signatures: the key has ended"
+        elif detail := one.at(now).detail:
+            yield f"signatures: {detail}"
     if isinstance(agent.attestation, RejectedAttestation):
         yield f"attestation: {agent.attestation.detail}"

@@ -62,6 +62,12 @@ class RegisteredAgent:
         return level_of(self.known, now)
 
     @property
+    def skills(self) -> tuple[str, ...]:
+        """Ids by its card, sorted; none where they have more than ``MAX_SKILLS_CHARS`` together."""
+        skills = self.card.skills
+        return skills if sum(map(len, skills)) <= MAX_SKILLS_CHARS else ()
+
+    @property
     def vouched(self) -> Vouched:
         """The best of its card's signatures."""
         return self.signatures[0]
@@ -133,13 +139,13 @@ def attest(
         policy_digest: Of the policy bundle in force; ``""`` for none.
     """
     issued_at = now.replace(microsecond=0)
-    card, vouched = agent.card, agent.vouched
+    card, vouched = agent.card, agent.vouched.at(now)
     by_key = vouched.counts(now)
     return Attestation(
         issuer=signer.spiffe_id,
         subject=agent.spiffe_id,
         issued_at=issued_at,
-        expires=_expires(agent, signer, issued_at),
+        expires=_expires(agent, vouched, signer, issued_at),
         token_id=token_id,
         certificate=certificate,
         card_digest=card.digest,
@@ -150,17 +156,23 @@ def attest(
         thumbprint=vouched.thumbprint if by_key else "",
         name=card.name,
         provider=card.provider,
-        skills=card.skills if sum(map(len, card.skills)) <= MAX_SKILLS_CHARS else (),
+        skills=agent.skills,
         level=agent.level(now),
         policy_digest=policy_digest,
     )
 
 
-def _expires(agent: RegisteredAgent, signer: Signer, issued_at: datetime) -> datetime:
-    falls = level_ends(agent.known, issued_at)
-    ends = min(issued_at + MAX_LIFETIME, signer.not_after)
+def _expires(
+    agent: RegisteredAgent, vouched: Vouched, signer: Signer, issued_at: datetime
+) -> datetime:
+    ends = (
+        issued_at + MAX_LIFETIME,
+        signer.not_after,
+        level_ends(agent.known, issued_at),
+        vouched.not_after,
+    )
     # Never after any of them: claims are in whole seconds.
-    return (min(ends, falls) if falls else ends).replace(microsecond=0)
+    return min(one for one in ends if one is not None).replace(microsecond=0)
 
 
 def _attested_until(checked: Checked | None, caller: SpiffeId, card: AgentCard) -> datetime | None:

@@ -9,7 +9,7 @@ them, and so can whoever verifies cards in another language.
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from governd.identity import SpiffeId, jose
 from governd.identity.svid_signer import SvidSigner
-from governd.identity.x5c import seal, thumbprint
+from governd.identity.x5c import seal
+from governd.identity.x509_rules import thumbprint
 from governd.kya.attestation import TYPE, Attestation, write
 from governd.kya.level import Level
 from governd.kya.registered_agent import attest
@@ -52,6 +53,7 @@ OWN = AUTHORITY.issue(str(CALLER))
 STRANGER = new_key()
 P384, RSA = ec.generate_private_key(ec.SECP384R1()), rsa.generate_private_key(65537, 2048)
 SIGNED = signed(card())
+OLD_URL = "https://old.example/a2a"
 
 CANONICAL = "A2A 1.0 section 8.4.1"
 SIGNING = "A2A 1.0 section 8.4.3"
@@ -153,6 +155,11 @@ def canonical() -> Iterator[JSON]:
         "members are in the order of UTF-16 code units",
         card(x={"\ue000": 1, "\U00010000": 2, "\u20ac": 3, "a": 4}),
     )
+    yield accepted(
+        "card-hybrid",
+        "members of v0.3 in a card of v1.0 are signed like every other",
+        card(url=OLD_URL, preferredTransport="JSONRPC", protocolVersion="0.3.0"),
+    )
     yield accepted("card-v0.3", "a card of A2A v0.3 is taken as it is", old_card(iconUrl=""))
     yield refused(
         "card-duplicate-member",
@@ -185,6 +192,7 @@ def canonical() -> Iterator[JSON]:
         "card_json.security_requirements",
         CANONICAL,
     )
+    yield from second_spellings(refused)
     yield refused(
         "card-null",
         "null is no value of a member",
@@ -212,6 +220,24 @@ def canonical() -> Iterator[JSON]:
         text_of(plain)[:-1] + b',"x":' + b"[" * 9000 + b"]" * 9000 + b"}",
         "card_json",
     )
+
+
+def second_spellings(refused: Callable[..., JSON]) -> Iterator[JSON]:
+    """Those by which readers of one version are sent elsewhere than readers of the other."""
+    evil = {"url": "https://evil.example", "transport": "JSONRPC"}
+    for version, made in (("v0.3", old_card), ("v1.0", card)):
+        for member, value in (
+            ("supported_interfaces", [evil]),
+            ("additional_interfaces", [evil]),
+            ("preferred_transport", "GRPC"),
+        ):
+            yield refused(
+                f"card-{version}-{member.replace('_', '-')}",
+                f"a card of A2A {version} has no second spelling of where its agent is reached",
+                made(**{member: value}),
+                f"card_json.{member}",
+                CANONICAL,
+            )
 
 
 KEY = {"location": "header", "name": "x"}
@@ -358,8 +384,32 @@ def signatures() -> Iterator[JSON]:
         signature="failed",
         level=0,
     )
+    yield from hybrids()
     yield from confused()
     yield from headers()
+
+
+def hybrids() -> Iterator[JSON]:
+    """Cards that agents of A2A v0.3 read, too: where those are sent counts as well."""
+    new = card()["supportedInterfaces"][0]["url"]
+    old: JSON = {"url": OLD_URL, "preferredTransport": "JSONRPC", "protocolVersion": "0.3.0"}
+    other: JSON = {"additionalInterfaces": [{"url": OLD_URL, "transport": "JSONRPC"}]}
+    for name, title, members, urls, level in (
+        ("url", "a card whose v0.3 url is no rule's", old, [new], 0),
+        ("additional", "a card whose additional interface is no rule's", other, [new], 0),
+        ("covered", "a card whose URLs of either version a rule covers", old, [new, OLD_URL], 1),
+        ("same", "a card that is reached at one URL", {**old, "url": new}, [new], 1),
+    ):
+        rule = {"agents": str(CALLER), "urls": urls}
+        yield registered(
+            f"hybrid-{name}",
+            title,
+            BINDING,
+            card(**members),
+            trust=trust(bindings=[rule]),
+            signature="unsigned",
+            level=level,
+        )
 
 
 def confused() -> Iterator[JSON]:
@@ -523,6 +573,16 @@ def drift() -> Iterator[JSON]:
         "the agent is reached elsewhere",
         DRIFT,
         signed(card(supportedInterfaces=[interface])),
+        pinned_card=pinned,
+        signature="verified",
+        level=0,
+        drift=["INTERFACES_CHANGED", "CARD_CHANGED"],
+    )
+    yield registered(
+        "interface-swap-hybrid",
+        "readers of v0.3 are sent elsewhere",
+        DRIFT,
+        signed(card(url=OLD_URL)),
         pinned_card=pinned,
         signature="verified",
         level=0,

@@ -95,12 +95,13 @@ def test_a_claim_that_is_missing_is_refused(name: str) -> None:
 
 IDS = [None, 1, "", "spiffe://example.org", "spiffe://Example.org/a", "https://example.org/a"]
 TEXTS = [1, "", [], {}, "a\n", "\x7f", "\ud800", "x" * 1025]
+UNPRINTABLE = ["a\u00adb", "\x85", "\u2028", "\u200b", "a\u00a0b", "\ue000"]
 MANY = ["actions", "locations", "tools"]
 BAD: dict[str, list[Any]] = {
     "iss": IDS[1:],
     "aud": [*IDS[1:], [TOOLS], [TOOLS, TOOLS], {"a": TOOLS}, f"{TOOLS}/", f"{TOOLS} "],
-    "sub": TEXTS,
-    "sub_iss": TEXTS,
+    "sub": [*TEXTS, *UNPRINTABLE],
+    "sub_iss": [*TEXTS, *UNPRINTABLE, "https://idp.example#x"],
     "txn": [*TEXTS, "x" * 129],
     "iat": ["1", 1.5, True, -1, 253_402_300_800, [], 10**400],
     "exp": ["1", 1.5, False, -1],

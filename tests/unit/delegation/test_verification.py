@@ -10,13 +10,13 @@ import pytest
 from governd._proto.governd.v1 import delegation_service_pb2
 from governd.delegation.binding import BindingLevel, body_digest, request_binding
 from governd.delegation.expectations import Arrival, IssuerRule
-from governd.delegation.opening import Opener, digest_of
+from governd.delegation.opening import Opener, name_of
 from governd.delegation.rejection import Reason, Rejected
 from governd.delegation.replay import UsedTokens
 from governd.delegation.revocations import Revocations
 from governd.delegation.verification import Receiver, Verified
 from governd.identity.user import User
-from governd.identity.x5c import thumbprint
+from governd.identity.x509_rules import thumbprint
 from tests.fakes.authority import HOUR, NOON, Authority
 from tests.fakes.forge import (
     ARRIVAL,
@@ -34,6 +34,7 @@ from tests.fakes.forge import (
     nested,
     rejected,
     verified,
+    with_twin_signature,
     workload,
 )
 from tests.fakes.token_issuer import TokenIssuer, encode
@@ -60,7 +61,20 @@ def test_a_token_for_us_is_taken_and_says_who_acts_for_whom() -> None:
     assert [str(actor) for actor in found.token.actors] == [PLANNER, ROUTER, FRONT]
     assert (str(found.signer), found.expires) == (SIGNER, at(120))
     assert (found.binding, found.token.kya_level) == (BindingLevel.REQUEST, 1)
-    assert found.digest == digest_of(text) == digest(text.encode())
+    assert found.digest == name_of(text) == digest(text.rpartition(".")[0].encode())
+
+
+@pytest.mark.req("gi-3", part=True)
+def test_another_signature_of_the_same_makes_no_other_token() -> None:
+    text, used = FORGE.token(), UsedTokens()
+    twin = with_twin_signature(text)
+    assert twin != text
+    assert verified(FORGE, twin).digest == verified(FORGE, text, replay=used).digest
+    assert rejected(FORGE, twin, replay=used) == "REPLAYED"
+
+
+def test_whatever_the_text_it_has_a_name() -> None:
+    assert name_of("") != name_of("no token") == digest(b"no token")
 
 
 def test_reasons_are_those_of_the_api_in_the_order_of_the_steps() -> None:

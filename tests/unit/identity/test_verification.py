@@ -20,6 +20,7 @@ from governd.identity.verification import (
     Verifier,
     verify_svid,
 )
+from governd.identity.x509_rules import thumbprint
 from tests.fakes.authority import (
     CLIENT,
     HOUR,
@@ -52,8 +53,10 @@ def refusal(issued: Issued, now: datetime = NOON) -> str:
 
 
 def test_an_svid_of_our_domain_is_that_workloads() -> None:
-    peer = verify_svid(OURS.issue(WRITER).chain, BUNDLES, NOON)
-    assert peer == VerifiedPeer(SpiffeId.parse(WRITER), NOON, NOON + HOUR)
+    chain = OURS.issue(WRITER).chain
+    peer = verify_svid(chain, BUNDLES, NOON)
+    leaf = thumbprint(chain[0])
+    assert peer == VerifiedPeer(SpiffeId.parse(WRITER), NOON, NOON + HOUR, leaf)
 
 
 def test_an_svid_of_a_federated_domain_is_that_workloads() -> None:

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from governd.identity import x5c
 from governd.identity.verification import Verifier
-from governd.identity.x5c import Fault, X5cError, seal, thumbprint, unseal
+from governd.identity.x5c import Fault, X5cError, seal, unseal
+from governd.identity.x509_rules import thumbprint
 from tests.fakes.authority import NOON, Authority
 from tests.fakes.forge import SIGNER, Forge
 from tests.fakes.signer import FakeSigner

@@ -9,7 +9,8 @@ import pytest
 
 from governd.errors import IdentityError, RequestError
 from governd.identity import SpiffeId, jose
-from governd.identity.x5c import seal, thumbprint
+from governd.identity.x5c import seal
+from governd.identity.x509_rules import thumbprint
 from governd.kya.attestation import MAX_BYTES, TYPE, Attestation, sign, write
 from governd.kya.attestation_check import (
     AttestationFault,

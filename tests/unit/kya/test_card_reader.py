@@ -1,6 +1,7 @@
 """A card that two readers could take differently is no card."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -144,6 +145,53 @@ def test_a_card_without_interfaces_is_of_the_older_version_or_refused(version: A
 )
 def test_an_older_card_is_read_as_strictly(changes: dict[str, Any], why: str) -> None:
     assert refused(old_card(**changes)) == why
+
+
+SPELLINGS = (
+    "supported_interfaces",
+    "additional_interfaces",
+    "preferred_transport",
+    "protocol_version",
+    "security_schemes",
+)
+
+
+@pytest.mark.req("gi-6", part=True)
+@pytest.mark.parametrize("made", [card, old_card])
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_attack_a_second_spelling_of_a_member_of_either_version_is_refused(
+    made: Callable[..., dict[str, Any]], name: str
+) -> None:
+    why = refused(made(**{name: [{"url": "https://evil.example"}]}))
+    assert why == f".{name}: is a second spelling of a member"
+
+
+def test_a_card_of_both_versions_is_reached_where_either_says() -> None:
+    grpc, same = (
+        {"url": "grpc.example:443", "transport": "GRPC"},
+        {"url": URL, "transport": "JSONRPC"},
+    )
+    found = read(card(url="https://old.example", additionalInterfaces=[grpc, same]))
+    assert found.dialect is Dialect.V1_0
+    assert found.interfaces == (
+        Interface(URL, "JSONRPC"),
+        Interface("https://old.example", "JSONRPC"),
+        Interface("grpc.example:443", "GRPC"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"url": 1}, ".url: must be text"),
+        ({"url": URL, "preferredTransport": []}, ".preferredTransport: must be text"),
+        ({"additionalInterfaces": [{"url": "x"}]}, ".additionalInterfaces[0].transport: required"),
+    ],
+)
+def test_what_a_card_says_to_readers_of_the_older_version_is_read_as_strictly(
+    changes: dict[str, Any], why: str
+) -> None:
+    assert refused(card(**changes)) == why
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,16 @@ def test_a_key_that_will_end_counts_until_then() -> None:
 
 
 def test_what_is_not_verified_never_counts() -> None:
-    assert not Vouched(SignatureStatus.FAILED).counts(NOON)
+    failed = Vouched(SignatureStatus.FAILED)
+    assert not failed.counts(NOON)
+    assert failed.at(NOON) == failed
+
+
+def test_a_key_that_has_ended_since_is_told_like_one_that_had() -> None:
+    members = signed(card())
+    found = vouched(members, World(keys=[pinned(not_after=NOON + HOUR)]))
+    assert found.at(NOON) == found
+    assert found.at(NOON + HOUR) == vouched(members, World(keys=[pinned(not_after=NOON)]))
 
 
 @pytest.mark.req("gi-6", part=True)

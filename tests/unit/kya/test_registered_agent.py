@@ -7,10 +7,11 @@ import pytest
 
 from governd.errors import ApprovalError, RequestError
 from governd.identity import SpiffeId
-from governd.identity.x5c import thumbprint
+from governd.identity.x509_rules import thumbprint
 from governd.kya.attestation import MAX_LIFETIME, Attestation, sign
 from governd.kya.attestation_check import AttestationFault, RejectedAttestation
 from governd.kya.binding import BindingRule
+from governd.kya.card_signature import SignatureStatus
 from governd.kya.drift import DriftReason
 from governd.kya.level import Level, level_ends
 from governd.kya.problems import problems_of
@@ -127,6 +128,31 @@ def test_a_level_that_rests_on_nothing_that_ends_does_not_fall() -> None:
     assert level_ends(World().register(SIGNED).known, NOON) is None
 
 
+def test_an_attestation_does_not_say_that_a_key_signed_the_card_which_has_ended() -> None:
+    agent = World(keys=[pinned(not_after=NOON + HOUR / 2)]).register(SIGNED)
+    before, after = (
+        attest(agent, signer(), NOON + late, token_id="1") for late in (0 * HOUR, HOUR / 2)
+    )
+    assert (before.signature, before.key_id) == (SignatureStatus.VERIFIED, "acme-1")
+    assert (after.signature, after.key_id, after.thumbprint) == (
+        SignatureStatus.UNTRUSTED_KEY,
+        "",
+        "",
+    )
+    assert after.level is Level.BOUND
+    assert list(problems_of(agent, NOON + HOUR / 2)) == ["signatures: the key has ended"]
+
+
+def test_an_attestation_ends_with_the_key_of_which_it_says_that_it_signed_the_card() -> None:
+    """Here that is the agent's own, on which no level rests: a rule binds the card."""
+    own = AUTHORITY.issue(str(CALLER), lifetime=HOUR / 4)
+    agent = World().register(self_signed(card(), own))
+    assert level_ends(agent.known, NOON) is None
+    found = attest(agent, signer(), NOON, token_id="1")
+    assert found.signature is SignatureStatus.VERIFIED
+    assert found.expires == own.certificate.not_valid_after_utc
+
+
 def rule(**changes: Any) -> World:
     return World(rules=[BindingRule(**{"agents": str(CALLER), **changes})])
 
@@ -157,6 +183,25 @@ def test_a_card_that_is_reached_elsewhere_as_well_is_not_covered() -> None:
     both = card(supportedInterfaces=[*card()["supportedInterfaces"], evil])
     assert level(both, world) is Level.NONE
     assert level(card(supportedInterfaces=[]), world) is Level.NONE
+
+
+OLD_URL = "https://old.example/a2a"
+ADDITIONAL = {"url": OLD_URL, "transport": "JSONRPC"}
+
+
+@pytest.mark.req("gi-6", part=True)
+@pytest.mark.parametrize("beside", [{"url": OLD_URL}, {"additionalInterfaces": [ADDITIONAL]}])
+def test_attack_a_card_that_sends_readers_of_v0_3_elsewhere_is_not_covered(
+    beside: dict[str, Any],
+) -> None:
+    new = "https://planner.example/a2a"
+    assert level(card(**beside), rule(urls=frozenset({new}))) is Level.NONE
+    assert level(card(**beside), rule(urls=frozenset({new, OLD_URL}))) is Level.BOUND
+
+
+def test_a_card_that_says_where_it_is_reached_to_readers_of_v0_3_as_well_is_covered() -> None:
+    both = card(url="https://planner.example/a2a", preferredTransport="JSONRPC")
+    assert level(both, rule(urls=frozenset({"https://planner.example/a2a"}))) is Level.BOUND
 
 
 def test_a_rule_that_makes_any_card_anybodys_is_refused() -> None:
@@ -198,6 +243,7 @@ def test_a_card_that_was_swapped_is_quarantined_however_it_is_signed() -> None:
             {"supportedInterfaces": [{**card()["supportedInterfaces"][0], "tenant": "x"}]},
             DriftReason.INTERFACES_CHANGED,
         ),
+        ({"url": "https://old.example/a2a"}, DriftReason.INTERFACES_CHANGED),
         ({"version": "1.2.1"}, DriftReason.CARD_CHANGED),
         ({"description": "Pays things."}, DriftReason.CARD_CHANGED),
         ({"unknown": 1}, DriftReason.CARD_CHANGED),

@@ -111,9 +111,12 @@ def _other(scene: Scene, parent: str) -> Iterator[Extension]:
     other = {"transaction": "workflow-2"}
     refused = "TRANSACTION_CHANGED"
     yield Extension("txn-swap", "Another transaction", "txn", parent, refused, order=other)
-    actor = {"actor": TOOLS}
+    actor = {"actor": TOOLS, "audience": ROUTER}
     title = "Somebody who is not the parent's audience"
     yield Extension("not-audience", title, "act", parent, "NOT_AUDIENCE", permit=actor)
+    own = {"audience": PLANNER}
+    title = "Somebody who acts towards itself"
+    yield Extension("own-audience", title, "aud", parent, "OWN_AUDIENCE", permit=own)
     full = ours.deep(ROUTER, **PARENT, mdp=1)
     yield Extension("depth", "One actor too many", "dep", full, "DEPTH_EXCEEDED")
     loop = ours.deep(ROUTER, PLANNER, **PARENT)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from governd.delegation.binding import body_digest
-from governd.identity.x5c import thumbprint
+from governd.identity.x509_rules import thumbprint
 from tests.conformance.vectors.acting_as.make.scene import Case, Scene, request
 from tests.fakes.forge import BODY, PLANNER, ROUTER, TOOLS, URI, digest
 

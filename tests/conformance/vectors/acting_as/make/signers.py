@@ -13,7 +13,15 @@ from tests.conformance.vectors.acting_as.make.scene import (
     Scene,
 )
 from tests.fakes.authority import HOUR, NOON
-from tests.fakes.forge import NOW, PLANNER, SIGNER, SIGNERS, Forge, nested
+from tests.fakes.forge import (
+    NOW,
+    PLANNER,
+    SIGNER,
+    SIGNERS,
+    Forge,
+    nested,
+    with_twin_signature,
+)
 
 SVID = "X509-SVID section 5; docs/delegation.md step 4"
 ALLOWED = "docs/delegation.md step 7"
@@ -78,6 +86,12 @@ def _signatures(scene: Scene) -> Iterator[Case]:
     yield Case("other-key", "Another key than the leaf's", rule, text, "SIGNATURE")
     zeros = base64.urlsafe_b64encode(bytes(64)).rstrip(b"=").decode()
     yield Case("zeros", "A signature of zeros", rule, f"{header}.{payload}.{zeros}", "SIGNATURE")
+    token = ours.token()
+    twin = with_twin_signature(token)
+    rule = f"FIPS 186-5 section 6.4; {rule}"
+    yield Case("twin", "The other signature of ECDSA, (r, n - s)", rule, twin)
+    title = "Both signatures of ECDSA, one after the other"
+    yield Case("twin-replayed", title, rule, twin, "REPLAYED", before=[token])
     es384 = Forge(SIGNER, authority=ours.authority, algorithm="ES384")
     yield Case("es384", "A key of P-384", rule, es384.token())
 

@@ -20,7 +20,15 @@ OTHERS = {
     "jwt": ("JWT", "a plain JWT"),
     "case": ("Acting-As+JWT", "the right kind in another case"),
 }
+SEEN = {"typ": "urn:x", "dig": digest(b"seen"), "iss": "https://idp.example", "exp": NOW}
 CLAIMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "sub-unprintable": ("has a user with a soft hyphen", {"sub": "al\u00adice"}),
+    "sub-half-pair": ("has a user with half a surrogate pair", {"sub": "alice\ud800"}),
+    "sub-iss-fragment": ("has an issuer with a fragment", {"sub_iss": "https://idp.example#x"}),
+    "evd-10000": (
+        "has evidence that ends after the year 9999",
+        {"evd": [{**SEEN, "exp": 253_402_300_800}]},
+    ),
     "exp-missing": ("has no end", {"exp": None}),
     "act-stripped": ("does not say who acts", {"act": None}),
     "sub-missing": ("does not say for whom", {"sub": None}),
@@ -28,6 +36,7 @@ CLAIMS: dict[str, tuple[str, dict[str, Any]]] = {
     "aud-two": ("has two audiences", {"aud": [TOOLS, PLANNER]}),
     "aud-slash": ("has an audience with a trailing slash", {"aud": f"{TOOLS}/"}),
     "aud-case": ("has an audience in upper case", {"aud": TOOLS.upper()}),
+    "aud-domain": ("has a trust domain of 256 bytes", {"aud": f"spiffe://{'a' * 256}/x"}),
     "iat-text": ("has a time that is a text", {"iat": str(NOW)}),
     "iat-fraction": ("has a time with a fraction", {"iat": NOW + 0.5}),
     "may-act": ("has may_act, which is not of the format", {"may_act": {"sub": PLANNER}}),
@@ -74,6 +83,14 @@ def _good(ours: Forge) -> Iterator[Case]:
     yield Case("accepted-kya", "KYA level 2", rule, ours.token(kya=kya), accepted={"kya_level": 2})
     none = ours.token(scope=None, authorization_details=None)
     yield Case("accepted-nothing", "No scopes permit nothing", rule, none, accepted={"scopes": []})
+    for name, changes, said in (
+        ("u0085", {"txn": "a\u0085b"}, {"transaction": "a\u0085b"}),
+        ("ufffd", {"txn": "\ufffd", "sub": "\ufffd"}, {"transaction": "\ufffd"}),
+        ("surrogates", {"txn": "\U0001f600"}, {"transaction": "\U0001f600"}),
+        ("evd-9999", {"evd": [{**SEEN, "exp": 253_402_300_799}]}, {"transaction": "workflow-1"}),
+    ):
+        title = f"A token with {name}"
+        yield Case(f"accepted-{name}", title, rule, ours.token(**changes), accepted=said)
 
 
 def _forms(ours: Forge) -> Iterator[Case]:
