@@ -18,11 +18,12 @@ from governd.errors import RequestError
 from governd.identity import SpiffeId
 from governd.policy.compiled import CompiledPolicy
 from governd.policy.definitions import Kind
-from governd.policy.delegated import PLAIN, Circumstances
+from governd.policy.delegated import PLAIN, Circumstances, DelegatedTools
 from governd.policy.engine import decide
 from governd.policy.entities import Uid
 from governd.policy.filtering import Listing, filter_listing
 from governd.policy.input_schema import read_parameters
+from governd.policy.known_card import KnownCard
 from governd.policy.offered import Offered, literal_prefix
 from governd.policy.question import Question
 from governd.policy.tools import Hints, Tool
@@ -33,6 +34,7 @@ from tests.policies import (
     BOB,
     EXPIRES,
     READER,
+    SERVER,
     TENANTS,
     WRITER,
     acting,
@@ -46,6 +48,7 @@ SUBJECTS = (WRITER, READER, ACME)
 SUBJECT = st.sampled_from(SUBJECTS)
 AGE = st.sampled_from([0.0, 5.0, 12.0])
 ALL_OF_GIT = ("tools:call:git/*", "resources:read:git/*", "prompts:get:git/*")
+OPENING = DelegatedTools(frozenset({"call"}), frozenset({SERVER}), frozenset({"open", "read"}))
 TOKEN: dict[str, Any] = {"evidence": ["acting_as"], "binding": 3}
 
 
@@ -54,6 +57,8 @@ def circumstances_of(subject: str) -> tuple[Circumstances, ...]:
     return (
         PLAIN,
         Circumstances(kya_level=2),
+        Circumstances(1, kya=KnownCard("clerk", "Acme", frozenset({"refunds"}), "1")),
+        acting(ALICE, subject, own_level=2)._replace(kya=KnownCard("other", "Acme")),
         acting(ALICE, subject),
         acting(BOB, subject, kya_level=1, own_level=2, scopes=["x"], evidence=["access_token"]),
         acting(ALICE, subject, READER, scopes=ALL_OF_GIT, **TOKEN, expires=EXPIRES + 86_400),
@@ -62,6 +67,8 @@ def circumstances_of(subject: str) -> tuple[Circumstances, ...]:
             BOB, subject, WRITER, scopes=["resources:read:git/file:///a"], evidence=["acting_as"]
         ),
         acting("https://idp.example#carol", subject, **TOKEN),
+        acting(BOB, subject, details=(OPENING,), **TOKEN),
+        acting(BOB, subject, scopes=["x", *ALL_OF_GIT], evidence=["acting_as", "access_token"]),
     )
 
 
@@ -102,12 +109,16 @@ ANYTHING = (
     *(f"{group} in {of('Group', 'g2')[0]}" for group in of("Group", "g0", "missing")),
     'Group::"missing".hasTag("x") && context.delegated',
     "context.kya_level > 1",
+    'context has kya && context.kya.provider == "Acme"',
+    'context has kya && context.kya.skills.contains("refunds")',
     "context has delegation && context.delegation.depth > 1",
     f'context has delegation && context.delegation.user == User::"{ALICE}"',
     'context has delegation && context.delegation.user in Group::"g0"',
     'context has delegation && context.delegation.user.hasTag("team")',
     'context has delegation && context.delegation.origin in Group::"g1"',
     'context has delegation && context.delegation.scopes.contains("x")',
+    'context has delegation && context.delegation.scopes.contains("tools:call:git/read")',
+    'context has delegation && context.delegation.granted.contains("x")',
     MOMENT,
     "if context has delegation then context.delegation.kya_level > 0 else true",
     "context has delegation && context.delegation.binding + 9223372036854775807 > 0",

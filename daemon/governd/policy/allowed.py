@@ -23,17 +23,19 @@ class Terms(NamedTuple):
     """What is to be minted; the question that policy was asked says so, too.
 
     Attributes:
-        audience: Who is to accept it.
+        audience: Who is to accept it: a workload, or an external service by its id.
         scopes: What it is to permit, sorted (RFC 6749, section 3.3).
         details: The same as authorization details (RFC 9396), each in canonical JSON
             (RFC 8785), sorted.
         user: In whose name; ``None`` for the subject's own.
+        upstream: Of a token for an upstream: its name, as one service may be several.
     """
 
-    audience: SpiffeId
+    audience: SpiffeId | str
     scopes: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
     user: User | None = None
+    upstream: str = ""
 
 
 class Ruling(NamedTuple):

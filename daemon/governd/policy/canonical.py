@@ -31,6 +31,12 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 """What needs no escape, and separators that must not hide in one."""
 _SPIFFE = "spiffe://"
 _ADDRESS = re.compile(r"(?:https?|spiffe):", re.IGNORECASE)
+_NOTHING = re.compile(r"(?!)")
+_SPARE = {
+    "http": re.compile(r"\.(?::|$)|:(?:0.*|80)?$"),
+    "https": re.compile(r"\.(?::|$)|:(?:0.*|443)?$"),
+}
+"""What may end an authority and makes no difference: a dot, a port that is the scheme's own."""
 _PRINTABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 
 
@@ -90,6 +96,8 @@ def check_uri(text: str, *, field: str) -> None:
     authority = match["authority"] or ""
     if match["scheme"] != match["scheme"].lower() or authority != authority.lower():
         _refuse(field, "scheme and host of a URI are in lower case")
+    if _SPARE.get(match["scheme"], _NOTHING).search(authority):
+        _refuse(field, "a web address has no dot after its host, and a port only if it needs one")
     segments = match["path"].split("/")
     if {".", ".."} & set(segments) or "" in segments[1:-1] or "\\" in text:
         _refuse(field, "the path of a URI has no '.', '..', empty segment or backslash")

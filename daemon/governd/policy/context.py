@@ -11,14 +11,17 @@ from typing import NamedTuple, TypeAlias
 
 from governd.identity import SpiffeId
 from governd.identity.user import User
+from governd.policy.coverage import granted, words
 from governd.policy.delegated import Circumstances, Delegation, EvidenceKind, user_id
 from governd.policy.entities import EntityGraph, Uid
+from governd.policy.known_card import OF_A_CARD
 from governd.policy.reads import Arguments
+from governd.policy.tools import Server
 
 Members: TypeAlias = dict[str, object]
 """By name, in Cedar's JSON form."""
 
-MEMBERS = ("args", "args_undeclared", "delegated", "delegation", "kya_level")
+MEMBERS = ("args", "args_undeclared", "delegated", "delegation", "kya", "kya_level", "token")
 """Of the context; ``base/schema.cedarschema`` documents each."""
 
 _ANYBODY = SpiffeId("unknown.invalid", "")
@@ -39,6 +42,7 @@ class _Seen(NamedTuple):
     given: Delegation
     in_scope: bool
     graph: EntityGraph
+    servers: Mapping[str, Server]
 
 
 def _agent(spiffe_id: SpiffeId) -> Uid:
@@ -71,7 +75,8 @@ _DELEGATION: Mapping[str, Callable[[_Seen], object]] = {
     "actors": lambda seen: [_reference(_agent(one)) for one in dict.fromkeys(seen.given.actors)],
     "origin": lambda seen: _reference(_agent(seen.given.origin)),
     "depth": lambda seen: seen.given.depth,
-    "scopes": lambda seen: sorted(seen.given.scopes),
+    "scopes": lambda seen: sorted(words(seen.given, seen.servers)),
+    "granted": lambda seen: sorted(granted(seen.given)),
     "binding": lambda seen: seen.given.binding,
     "kya_level": lambda seen: seen.given.kya_level,
     "evidence": lambda seen: sorted(one.value for one in seen.given.evidence),
@@ -81,10 +86,20 @@ _DELEGATION: Mapping[str, Callable[[_Seen], object]] = {
 }
 OF_A_DELEGATION = tuple(_DELEGATION)
 """Members of ``context.delegation``."""
+OF_A_TOKEN = ("upstream", "scopes", "for_user")
+"""Members of ``context.token``."""
+PARTS = {"delegation": OF_A_DELEGATION, "kya": OF_A_CARD, "token": OF_A_TOKEN}
+"""Members of the context that have members, and these."""
 
 
 def members(
-    graph: EntityGraph, circumstances: Circumstances, read: Arguments, *, in_scope: bool
+    graph: EntityGraph,
+    circumstances: Circumstances,
+    read: Arguments,
+    *,
+    in_scope: bool,
+    servers: Mapping[str, Server],
+    kya: bool = True,
 ) -> Members:
     """What policies see of some circumstances.
 
@@ -93,16 +108,22 @@ def members(
         circumstances: What is known.
         read: Members of ``context.delegation`` that are looked at.
         in_scope: Whether the delegation covers what is asked for.
+        servers: Declared MCP servers by name.
+        kya: Whether ``context.kya`` is looked at.
     """
     found: Members = {
         "delegated": circumstances.delegation is not None,
         "kya_level": circumstances.kya_level,
     }
     if circumstances.delegation is not None:
-        seen = _Seen(circumstances.delegation, in_scope, graph)
+        seen = _Seen(circumstances.delegation, in_scope, graph, servers)
         found["delegation"] = {
             name: of(seen) for name, of in _DELEGATION.items() if read is None or name in read
         }
+    if kya and circumstances.kya is not None:
+        found["kya"] = circumstances.kya.members()
+    if circumstances.token is not None:
+        found["token"] = dict(zip(OF_A_TOKEN, circumstances.token, strict=True))
     return found
 
 

@@ -1,5 +1,7 @@
 """What policy is told beside a question: for whom the agent acts, and how well it is known.
 
+Where the question is whether it may have a token for an upstream: for which, too.
+
 Values only, whatever it was that said so: an ID token, an access token or an acting-as token
 that was verified. Left to others: verifying it (``delegation``, the application), and what
 policies see of it (``context``).
@@ -18,10 +20,13 @@ from typing import NamedTuple, NoReturn
 from governd.errors import RequestError
 from governd.identity import SpiffeId, jose
 from governd.identity.user import MAX_BYTES, User
+from governd.policy.known_card import KnownCard
 
 MAX_BINDING = 3
 """To the body of the request."""
 MAX_KYA_LEVEL = 3
+MAX_NAMED_TOOLS = 1024
+"""By all details of a delegation, counted for each action and location."""
 _SEPARATOR = "#"
 _WORD_CHARS = 96
 
@@ -47,6 +52,11 @@ class DelegatedTools(NamedTuple):
     locations: frozenset[str]
     tools: frozenset[str]
 
+    @property
+    def named(self) -> int:
+        """How many tools that is, counted for each action and location."""
+        return math.prod(map(len, self))
+
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
@@ -58,7 +68,7 @@ class Delegation:
         user: In whose name.
         actors: The agents that act: who asks, then who delegated to it, up to the one that
             the user turned to.
-        evidence: What proved it.
+        evidence: What proved it: the acting-as token, and that with which its chain began.
         expires: From when on it counts no more, in seconds since 1970; a skew that was
             allowed for is within.
         scopes: What was delegated, in words (RFC 6749, section 3.3).
@@ -66,6 +76,8 @@ class Delegation:
         binding: How tightly the token with which it came was tied to that request, 0 to 3;
             0 where that was no acting-as token.
         kya_level: Of the least known actor, 0 to 3.
+        granted: What the user's access token grants, in its issuer's words, of a token that is
+            to be minted; ``None`` where ``scopes`` say so (``coverage.granted``).
     """
 
     user: User
@@ -76,6 +88,7 @@ class Delegation:
     details: tuple[DelegatedTools, ...] = ()
     binding: int = 0
     kya_level: int = 0
+    granted: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         """Holds it to the invariants.
@@ -94,6 +107,8 @@ class Delegation:
             _refuse("delegation.binding", f"expected 0 to {MAX_BINDING}")
         if not 0 <= self.kya_level <= MAX_KYA_LEVEL:
             _refuse("delegation.kya_level", f"expected 0 to {MAX_KYA_LEVEL}")
+        if sum(one.named for one in self.details) > MAX_NAMED_TOOLS:
+            _refuse("delegation.details", f"name more than {MAX_NAMED_TOOLS} tools in all")
 
     @property
     def origin(self) -> SpiffeId:
@@ -103,7 +118,7 @@ class Delegation:
     @property
     def chars(self) -> int:
         """What keeping it costs, in characters."""
-        named = (user_id(self.user), *map(str, self.actors), *self.scopes)
+        named = (user_id(self.user), *map(str, self.actors), *self.scopes, *(self.granted or ()))
         tools = (word for one in self.details for words in one for word in words)
         return sum(_WORD_CHARS + len(text) for text in (*named, *tools))
 
@@ -113,18 +128,41 @@ class Delegation:
         return len(self.actors)
 
 
+class TokenWanted(NamedTuple):
+    """A token that is asked for.
+
+    Attributes:
+        upstream: For which of the policy source's upstreams.
+        scopes: What it is to permit (RFC 6749, section 3.3), sorted.
+        for_user: Whether it is a user's, for whom the subject acts.
+    """
+
+    upstream: str
+    scopes: tuple[str, ...]
+    for_user: bool
+
+    @property
+    def chars(self) -> int:
+        """What keeping it costs, in characters."""
+        return sum(_WORD_CHARS + len(text) for text in (self.upstream, *self.scopes))
+
+
 class Circumstances(NamedTuple):
     """What a decision depends on beside the question's words.
 
     Attributes:
         kya_level: How well the subject is known, 0 to 3, whether or not it acts for anybody.
         delegation: For whom it acts; ``None`` where it acts for itself.
-        until: From when on ``kya_level`` may be another, in seconds since 1970.
+        until: From when on ``kya_level`` or ``kya`` may be another, in seconds since 1970.
+        token: Of a question for one: the token that is asked for.
+        kya: What the subject's card says; ``None`` at level 0.
     """
 
     kya_level: int = 0
     delegation: Delegation | None = None
     until: float = math.inf
+    token: TokenWanted | None = None
+    kya: KnownCard | None = None
 
     @property
     def ends(self) -> float:
@@ -134,7 +172,7 @@ class Circumstances(NamedTuple):
     @property
     def chars(self) -> int:
         """What keeping them costs beside a question's names, in characters."""
-        return self.delegation.chars if self.delegation else 0
+        return sum(one.chars for one in (self.delegation, self.token, self.kya) if one)
 
     @property
     def limited(self) -> bool:

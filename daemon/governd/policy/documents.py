@@ -7,12 +7,13 @@ surrogates, which only escapes in JSON can name), bounded, and held to a model.
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from governd.errors import PolicyError, Problem
+from governd.policy.toml_lines import Path, line_of_path
 from governd.strict_json import unique_members
 
 MAX_FILE_BYTES = 4 << 20
@@ -45,6 +46,12 @@ class Documents:
         """Keeps a mistake."""
         self.problems.append(Problem(file, line, message))
 
+    def problem_at(self, path: str, place: Path, message: str) -> None:
+        """Keeps a mistake that is at a place of a TOML file."""
+        key = ".".join(map(str, place))
+        line = line_of_path(self._files[path].decode("utf-8", "replace"), place)
+        self.problem(path, line, f"{key}: {message}")
+
     def check(self) -> None:
         """Ends the reading if anything was wrong.
 
@@ -75,7 +82,7 @@ class Documents:
             line = _TOML_LINE.search(str(error))
             self.problem(path, int(line[1]) if line else 0, f"is not TOML: {error}")
             return None
-        return self.model(path, model, value)
+        return self._held_to(path, model, value, self.problem_at)
 
     def json(self, path: str) -> object:
         """A JSON file's value; ``None`` where it is not JSON, or null."""
@@ -104,16 +111,23 @@ class Documents:
         self.problem(path, line, f"has {escape} alone, which is half a character")
 
     def model(self, path: str, model: type[_Model], value: object) -> _Model | None:
-        """A value as a model; ``None``, and each mistake kept, where it is not one."""
+        """A JSON value as a model; ``None``, and each mistake kept, where it is not one."""
+        return self._held_to(path, model, value, self._problem_in_json)
+
+    def _held_to(
+        self, path: str, model: type[_Model], value: object, keep: Callable[[str, Path, str], None]
+    ) -> _Model | None:
         try:
             return model.model_validate(value)
         except ValidationError as error:
             for item in error.errors(include_url=False):
-                key = ".".join(str(part) for part in item["loc"])
-                names = [part for part in item["loc"] if isinstance(part, str)]
-                line = self.line_of(path, names[-1]) if names else 0
-                self.problem(path, line, f"{key}: {_said(item['msg'])}")
+                keep(path, item["loc"], _said(item["msg"]))
             return None
+
+    def _problem_in_json(self, path: str, place: Path, message: str) -> None:
+        names = [part for part in place if isinstance(part, str)]
+        line = self.line_of(path, names[-1]) if names else 0
+        self.problem(path, line, f"{'.'.join(map(str, place))}: {message}")
 
     def line_of(self, path: str, needle: str) -> int:
         """The line in which ``needle`` first stands, from 1; 0 where it does not."""

@@ -126,11 +126,19 @@ class Filtering:
         for now in (True, False) if listing.bootstrap else (True,):
             circumstances = listing.circumstances
             if not now:
-                circumstances = ANY_DELEGATION._replace(kya_level=circumstances.kya_level)
+                level, kya = circumstances.kya_level, circumstances.kya
+                circumstances = ANY_DELEGATION._replace(kya_level=level, kya=kya)
             in_scope = not now or onlooker.in_scope(one)
-            graph, read = self._policy.graph, facts.delegation
-            context = json.dumps(members(graph, circumstances, read, in_scope=in_scope))
-            yield AnyCall(*uids, entities, facts, context, not now, one.several)
+            context = members(
+                self._policy.graph,
+                circumstances,
+                facts.delegation,
+                in_scope=in_scope,
+                servers=self._policy.servers,
+                kya=facts.kya,
+            )
+            text = json.dumps(context)
+            yield AnyCall(*uids, entities, facts, text, not now, one.several)
 
     def _entities(
         self, onlooker: Onlooker, ones: Sequence[Entry], sights: Iterable[Sight]

@@ -36,7 +36,7 @@ class Given:
         """Takes what the source says of itself."""
         self._trust_domain = manifest.trust_domain
         self._revoked = frozenset((*manifest.revoked.subjects, *manifest.revoked.users))
-        self._reserved = Reserved(manifest.issuer)
+        self._reserved = Reserved(manifest.issuer, manifest.authorization_server)
 
     def revoking(self, ids: frozenset[str]) -> "Given":
         """The same with more on the deny-list: SPIFFE IDs, and users by their ids."""

@@ -23,6 +23,7 @@ MAX_CACHED_CHARS = 4 << 20
 """Of the JSON text of cached handles; in memory each takes some times as much."""
 MAX_FACTS = 256
 """Sets of candidates of which it is kept what they look at."""
+_CARD = frozenset({"kya"})
 
 
 class Owned(Protocol):
@@ -68,6 +69,7 @@ class Facts:
         mentioned: Entities that their conditions name.
         arguments: Of the arguments of a call, those that any of them looks at.
         delegation: Of what is known of a delegation, likewise.
+        kya: Whether any of them looks at what the subject's card says.
         looks: What else those of them look at that are enforced.
         hopes: What the permits among these look at.
     """
@@ -75,6 +77,7 @@ class Facts:
     mentioned: frozenset[Uid]
     arguments: Arguments
     delegation: Arguments
+    kya: bool
     looks: Looks
     hopes: Looks
 
@@ -184,6 +187,7 @@ def _facts(policies: Iterable[FiledPolicy]) -> Facts:
         mentioned=frozenset(uid for one in policies for uid in one.mentioned),
         arguments=united(one.arguments for one in policies),
         delegation=united(one.delegation for one in policies),
+        kya=any(one.looks.depends_on(_CARD) for one in policies),
         looks=looks_united(one.looks for one in enforced),
         hopes=looks_united(one.looks for one in enforced if one.effect == "permit"),
     )

@@ -20,7 +20,6 @@ from governd.policy.delegated import PLAIN
 from governd.policy.entities import Entity, Placement, Uid
 from governd.policy.parameters import CedarValue, Projection, project
 from governd.policy.question import Question, ResourceRef
-from governd.policy.reads import Arguments
 from governd.policy.tools import CALL
 
 _WIRE_TYPES = {
@@ -108,7 +107,7 @@ def translate(policy: CompiledPolicy, question: Question, *, whole: bool = False
     args, read = projection.args, asked.sets.facts.arguments
     context = asked.context
     if whole or not asked.conforms:
-        context = _members(policy, asked, question, None)
+        context = _members(policy, asked, question, whole=True)
     elif read is not None:
         args = {name: args[name] for name in args if name in read}
     return Inquiry(asked, _JSON(_context(asked, context, projection, args)), projection.undeclared)
@@ -124,7 +123,7 @@ def _asked(policy: CompiledPolicy, question: Question) -> Asked:
     action, resource = named(policy, question.action, question.resource)
     tool = policy.tool(resource.id) if question.action == CALL else None
     principal = Uid("Agent", str(question.subject))
-    key = counting(policy, question.subject, resource)
+    key = counting(policy, question.subject, action.id, resource)
     unlisted = ChainMap(unlisted_record(resource), policy.offered.records)
     placement = policy.graph.place(principal, action, resource, unlisted)
     sets = policy.handles.sets(key, placement)
@@ -133,14 +132,14 @@ def _asked(policy: CompiledPolicy, question: Question) -> Asked:
     listed = question.action in LISTED
     undeclared = tool is not None and not tool.declared
     # No schema has a tool that only its server declares: there is nothing to conform to.
-    context = members(policy.graph, PLAIN, None, in_scope=True)
+    context = members(policy.graph, PLAIN, None, in_scope=True, servers=policy.servers)
     return Asked(tool, part, key, sets, context, chars, listed, conforms=undeclared)
 
 
 def _under(policy: CompiledPolicy, plain: Asked, question: Question) -> Asked:
     """The same question in its circumstances, of which mostly little is looked at."""
     read = plain.sets.facts.delegation
-    context = _members(policy, plain, question, read)
+    context = _members(policy, plain, question, whole=False)
     key = (question.names, _JSON(context))
     asked = policy.asked.get(key)
     if asked is None:
@@ -156,12 +155,20 @@ def _under(policy: CompiledPolicy, plain: Asked, question: Question) -> Asked:
     return asked
 
 
-def _members(policy: CompiledPolicy, asked: Asked, question: Question, read: Arguments) -> Members:
-    """What policies see of a question's circumstances, as far as they look at it."""
+def _members(policy: CompiledPolicy, asked: Asked, question: Question, *, whole: bool) -> Members:
+    """What policies see of a question's circumstances, all of it or as far as they look at it."""
     circumstances, resource = question.circumstances, asked.part.resource.uid
+    facts = asked.sets.facts
     server = policy.servers.get(resource.id.partition("/")[0])
     in_scope = covers(circumstances, resource, server.spiffe_id if server else None)
-    return members(policy.graph, circumstances, read, in_scope=in_scope)
+    return members(
+        policy.graph,
+        circumstances,
+        None if whole else facts.delegation,
+        in_scope=in_scope,
+        servers=policy.servers,
+        kya=whole or facts.kya,
+    )
 
 
 def named(policy: CompiledPolicy, action: str, reference: ResourceRef) -> tuple[Uid, Uid]:

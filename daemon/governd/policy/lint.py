@@ -15,6 +15,7 @@ from governd.policy.given import REVOKED_GROUP
 from governd.policy.layout import MANIFEST
 from governd.policy.lint_calls import NamesOfTools, scope_entities
 from governd.policy.lint_context import NamesOfContext, user_problems
+from governd.policy.lint_tokens import NamesOfTokens, upstream_problems
 from governd.policy.lint_tools import registers_tools, tool_problems
 from governd.policy.tenancy import named_entity
 
@@ -27,6 +28,7 @@ def lint(source: PolicySource) -> list[Problem]:
     """Second looks at a source that reads and compiles, by file and line."""
     found = [
         *_manifest(source),
+        *upstream_problems(source),
         *_policies(source),
         *_crowds(source),
         *_grants(source),
@@ -43,16 +45,13 @@ def _manifest(source: PolicySource) -> Iterator[Problem]:
 
 
 def _policies(source: PolicySource) -> Iterator[Problem]:
-    groups, tools, context = _groups(source), NamesOfTools(source), NamesOfContext(source)
+    groups = _groups(source)
+    names = NamesOfTools(source), NamesOfContext(source), NamesOfTokens(source)
     for policy in source.policies:
         if policy.statement.file == BASE:
             continue
-        said = (
-            *_policy(policy),
-            *_unknown_groups(policy, groups),
-            *tools.problems(policy),
-            *context.problems(policy),
-        )
+        looks = (message for one in names for message in one.problems(policy))
+        said = (*_policy(policy), *_unknown_groups(policy, groups), *looks)
         for message in said:
             yield Problem(policy.statement.file, policy.statement.line, f"policy: {message}")
 

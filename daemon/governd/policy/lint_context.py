@@ -9,7 +9,7 @@ from typing import Any
 
 from governd.errors import Problem, RequestError
 from governd.policy.bundle import PolicyRecord, PolicySource
-from governd.policy.context import MEMBERS, OF_A_DELEGATION
+from governd.policy.context import MEMBERS, PARTS
 from governd.policy.delegated import read_user
 from governd.policy.entities import Uid, mentioned_entities
 from governd.policy.reads import accessed
@@ -17,7 +17,6 @@ from governd.policy.spelling import is_it
 from governd.policy.tenancy import named_entity
 
 _CONTEXT = {"Var": "context"}
-_DELEGATION = {".": {"left": _CONTEXT, "attr": "delegation"}}
 
 
 class NamesOfContext:
@@ -74,8 +73,16 @@ def _looked_at(
             todo.extend(item)
         elif isinstance(item, dict):
             todo.extend(item.values())
-            access = accessed(item)
-            if access is not None and access[0] == _CONTEXT:
-                yield access[1], MEMBERS, "context"
-            elif access is not None and access[0] == _DELEGATION:
-                yield access[1], OF_A_DELEGATION, "context.delegation"
+            yield from _member(item)
+
+
+def _member(item: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    access = accessed(item)
+    if access is None:
+        return
+    of, name = access
+    if of == _CONTEXT:
+        yield name, MEMBERS, "context"
+    for part, members in PARTS.items():
+        if of == {".": {"left": _CONTEXT, "attr": part}}:
+            yield name, members, f"context.{part}"

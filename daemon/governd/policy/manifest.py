@@ -5,6 +5,7 @@ copy is refused. Where it lists ``files``, exactly these are read and each must 
 a missing forbid would otherwise go unnoticed.
 """
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -12,14 +13,14 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from governd.errors import RequestError
 from governd.identity import SpiffeId
+from governd.policy.authorization_servers import AuthorizationServer, AuthorizationServers
 from governd.policy.delegated import read_user
-from governd.policy.table import SpiffeIdText, Table, TrustDomain
+from governd.policy.table import Label, SpiffeIdText, Table, TrustDomain
 from governd.policy.tools import Capability, ServerName
 from governd.policy.trusted import DelegationRules, Issuers, Kya
+from governd.policy.upstreams import Upstream, Upstreams
 
-TenantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 GroupName = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-Namespace = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
 def _is_user(text: str) -> str:
@@ -43,12 +44,14 @@ class Tenant(Table):
         spiffe_prefixes: SPIFFE IDs; each covers itself and all below it.
         servers: MCP servers that are not the tenant's, whose use it may nevertheless
             permit to its callers.
+        upstreams: Names of upstreams for which it may permit tokens to its callers.
     """
 
-    name: TenantName
-    namespaces: tuple[Namespace, ...] = ()
+    name: Label
+    namespaces: tuple[Label, ...] = ()
     spiffe_prefixes: tuple[SpiffeIdText, ...] = ()
     servers: tuple[ServerName, ...] = ()
+    upstreams: tuple[Label, ...] = ()
 
     def prefixes(self, trust_domain: str) -> tuple[str, ...]:
         """All of the tenant as prefixes of SPIFFE IDs."""
@@ -97,6 +100,8 @@ class Manifest(Table):
         issuer: Whose tokens prove who a user is; no two with one name, or one ``iss``.
         delegation: Whose acting-as tokens count, and what governd's own are like.
         kya: What makes agents known.
+        authorization_server: Who issues tokens for upstreams; no two with one name.
+        upstream: For what agents get tokens; no two with one name.
     """
 
     format: Literal[1]
@@ -110,6 +115,24 @@ class Manifest(Table):
     issuer: Issuers = ()
     delegation: DelegationRules = DelegationRules()
     kya: Kya = Kya()
+    authorization_server: AuthorizationServers = ()
+    upstream: Upstreams = ()
+
+    @cached_property
+    def authorization_servers_by_name(self) -> Mapping[str, AuthorizationServer]:
+        """The authorization servers by name."""
+        return {one.name: one for one in self.authorization_server}
+
+    @cached_property
+    def upstreams_by_name(self) -> Mapping[str, Upstream]:
+        """The upstreams by name."""
+        return {one.name: one for one in self.upstream}
+
+    def may_permit(self, tenant: str, service: str) -> bool:
+        """Whether a tenant may permit tokens for a service: for each upstream that it is."""
+        lent = (one.upstreams for one in self.tenant if one.name == tenant)
+        names = {one.name for one in self.upstream if one.service == service}
+        return bool(names) and any(names <= set(upstreams) for upstreams in lent)
 
     def tenant_of(self, spiffe_id: SpiffeId) -> str:
         """The name of the tenant that covers a SPIFFE ID; ``""`` for none."""
@@ -160,7 +183,7 @@ class Grant(Table):
 
     agents: tuple[SpiffeIdText, ...] = ()
     groups: tuple[GroupName, ...] = ()
-    namespaces: tuple[Namespace, ...] = ()
+    namespaces: tuple[Label, ...] = ()
     capabilities: tuple[Capability, ...] = ()
     destructive: tuple[str, ...] = ()
 

@@ -61,7 +61,7 @@ class Onlooker:
     def __init__(self, policy: CompiledPolicy, listing: Listing) -> None:
         """Takes the policy in force, and whose list is shown to whom."""
         self._policy = policy
-        self._key = counting(policy, listing.subject, Uid("McpServer", listing.server))
+        self._key = counting(policy, listing.subject, "list", Uid("McpServer", listing.server))
         self.principal = Uid("Agent", str(listing.subject))
         self._circumstances = listing.circumstances
         self._spiffe_id = policy.servers[listing.server].spiffe_id

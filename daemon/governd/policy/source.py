@@ -31,6 +31,7 @@ from governd.policy.statements import (
     split_statements,
 )
 from governd.policy.tools import ServerFile, read_server
+from governd.policy.upstream_rules import mistakes
 
 
 def read_source(
@@ -76,6 +77,8 @@ def _check_names(files: Iterable[str]) -> None:
 def _check_files(documents: Documents, manifest: Manifest, unlisted: set[str]) -> None:
     for message in manifest.overlaps():
         documents.problem(MANIFEST, 0, message)
+    for place, message in mistakes(manifest):
+        documents.problem_at(MANIFEST, place, message)
     if manifest.files is None:
         return
     listed, present = set(manifest.files), documents.paths() - {MANIFEST} - unlisted

@@ -15,10 +15,11 @@ from governd.policy.delegated import (
     EvidenceKind,
     read_user,
 )
-from governd.policy.table import Table
+from governd.policy.known_card import KnownCard
+from governd.policy.table import Label, Table
 
 MAX_STATED = 64
-"""Actors, scopes, or tools."""
+"""Actors, scopes, tools, or skills."""
 
 _Texts = Annotated[tuple[str, ...], Field(max_length=MAX_STATED)]
 
@@ -49,6 +50,7 @@ class StatedDelegation(Table):
         binding: Of the acting-as token, 0 to 3.
         kya_level: Of the least known actor, 0 to 3.
         expires: When it ends; left out, never.
+        granted: What the user's access token grants; left out, what ``scopes`` say.
     """
 
     user: str
@@ -59,6 +61,39 @@ class StatedDelegation(Table):
     binding: int = 0
     kya_level: int = 0
     expires: AwareDatetime | None = None
+    granted: _Texts | None = None
+
+
+class StatedCard(Table):
+    """What the subject's card says; its members are those of ``context.kya``.
+
+    Attributes:
+        name: The agent's name.
+        provider: The organization.
+        skills: Ids.
+        card_version: The agent's own version.
+    """
+
+    name: str = ""
+    provider: str = ""
+    skills: _Texts = ()
+    card_version: str = ""
+
+    def known(self) -> KnownCard:
+        """As policies are told of it."""
+        return KnownCard(self.name, self.provider, frozenset(self.skills), self.card_version)
+
+
+class StatedToken(Table):
+    """A token for an upstream.
+
+    Attributes:
+        upstream: Its name in the manifest.
+        scopes: What it is to permit; all of the upstream's where none are named.
+    """
+
+    upstream: Label
+    scopes: _Texts = ()
 
 
 def circumstances(
@@ -90,5 +125,6 @@ def circumstances(
         details=tuple(details),
         binding=stated.binding,
         kya_level=stated.kya_level,
+        granted=None if stated.granted is None else frozenset(stated.granted),
     )
     return Circumstances(kya_level, delegation)

@@ -1,5 +1,6 @@
 """What the tables of a policy source's TOML files are made of."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
@@ -35,3 +36,19 @@ WorkloadText = Annotated[SpiffeIdText, AfterValidator(_is_workload)]
 TrustDomain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]{1,255}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 """What people call something."""
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""What tables, commands and metrics call something."""
+
+
+def refuse_twice(what: str, names: Iterable[str]) -> None:
+    """Accepts names of which no two are alike.
+
+    Raises:
+        ValueError: Two are; ``what`` says of what.
+    """
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            message = f"{what}: {name} is stated twice"
+            raise ValueError(message)
+        seen.add(name)

@@ -127,7 +127,8 @@ class Tool:
             f'action {quote(self.action)} in ["{CALL}"] appliesTo {{'
             " principal: [Agent], resource: [Tool],"
             f" context: {{ args: {render(self.parameters)},"
-            " args_undeclared: Bool, delegated: Bool, delegation?: Delegation, kya_level: Long } };"
+            " args_undeclared: Bool, delegated: Bool, delegation?: Delegation,"
+            " kya?: KnownCard, kya_level: Long } };"
         )
 
 

@@ -6,7 +6,6 @@ because it is in the trust domain, and no key because a card says where it is.
 """
 
 import re
-from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
@@ -14,7 +13,15 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, mo
 from governd.errors import RequestError
 from governd.policy.canonical import check_service, service_of
 from governd.policy.jwk import Jwk
-from governd.policy.table import Name, SpiffeIdText, Table, TrustDomain, WorkloadText
+from governd.policy.table import (
+    Label,
+    Name,
+    SpiffeIdText,
+    Table,
+    TrustDomain,
+    WorkloadText,
+    refuse_twice,
+)
 
 MAX_AGE_SECONDS = 86_400
 MAX_LIFETIME_SECONDS = 300
@@ -25,7 +32,12 @@ _ADDRESS = re.compile(
 )
 
 
-def _is_address(text: str) -> str:
+def is_address(text: str) -> str:
+    """Accepts where something is on the web, in its one spelling.
+
+    Raises:
+        ValueError: It is something else, or could be read over plain HTTP on its way.
+    """
     if not _ADDRESS.fullmatch(text):
         message = "expected a URL of https (of http on this machine) without user, query, fragment"
         raise ValueError(message)
@@ -44,7 +56,7 @@ def _is_audience(text: str) -> str:
     return text
 
 
-Address = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_is_address)]
+Address = Annotated[str, StringConstraints(max_length=1024), AfterValidator(is_address)]
 Audience = Annotated[str, AfterValidator(_is_audience)]
 Algorithm = Literal["ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"]
 
@@ -63,7 +75,7 @@ class Issuer(Table):
         max_age_seconds: From ``iat`` on, how long a token counts at most.
     """
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+    name: Label
     issuer: Address
     audiences: Annotated[tuple[Audience, ...], Field(min_length=1, max_length=16)]
     kinds: Annotated[tuple[Literal["id_token", "access_token"], ...], Field(min_length=1)]
@@ -77,13 +89,13 @@ class Issuer(Table):
         if bool(self.key) == bool(self.jwks_uri):
             message = "expected either jwks_uri or key"
             raise ValueError(message)
-        _refuse_twice("kid", (key.kid for key in self.key))
+        refuse_twice("kid", (key.kid for key in self.key))
         return self
 
 
 def _are_distinct(issuers: tuple[Issuer, ...]) -> tuple[Issuer, ...]:
-    _refuse_twice("name", (one.name for one in issuers))
-    _refuse_twice("issuer", (one.issuer for one in issuers))
+    refuse_twice("name", (one.name for one in issuers))
+    refuse_twice("issuer", (one.issuer for one in issuers))
     return issuers
 
 
@@ -120,7 +132,7 @@ class DelegationRules(Table):
 
     @model_validator(mode="after")
     def _is_clear(self) -> Self:
-        _refuse_twice("signer", (one.spiffe_id for one in self.signer))
+        refuse_twice("signer", (one.spiffe_id for one in self.signer))
         return self
 
 
@@ -203,14 +215,5 @@ class Kya(Table):
 
     @model_validator(mode="after")
     def _is_clear(self) -> Self:
-        _refuse_twice("key", (f"{one.provider} {one.jwk.kid}" for one in self.key))
+        refuse_twice("key", (f"{one.provider} {one.jwk.kid}" for one in self.key))
         return self
-
-
-def _refuse_twice(what: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            message = f"{what}: {name} is stated twice"
-            raise ValueError(message)
-        seen.add(name)

@@ -47,6 +47,11 @@ URIS = [
     "https://h/a%20b?q=1",
     "memo://x/",
     "x/../y",
+    "https://h:8443/a",
+    "http://h:443",
+    "https://h:80/a.",
+    "https://[::443]/",
+    "memo://h.:443/x",
 ]
 OTHER_URIS = {
     "upper-case scheme": "FILE:///a",
@@ -60,6 +65,13 @@ OTHER_URIS = {
     "lower-case digits": "file:///a%3a",
     "half an escape": "file:///a%2",
     "a backslash": "file:///a\\b",
+    "the scheme's own port": "https://h:443/a",
+    "the same of http": "http://h:80",
+    "an empty port": "https://h:/a",
+    "a port with a leading zero": "https://h:08443/a",
+    "a host with a trailing dot": "https://h.example./a",
+    "the same before a port": "http://h.example.:8080/a",
+    "the scheme's own port after an address": "https://[::1]:443/",
 }
 
 

@@ -7,8 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from governd.policy.cases import Case, CaseFile, CaseResult, run_case
-from governd.policy.delegated import DelegatedTools
-from tests.policies import ALICE, OPEN, READER, SERVER, WRITER, acting, compiled
+from governd.policy.delegated import Circumstances, DelegatedTools
+from governd.policy.known_card import KnownCard
+from tests.policies import ALICE, OPEN, PERMIT_ALL, READER, SERVER, WRITER, acting, compiled
+from tests.upstreams import UPSTREAMS
 
 POLICY = compiled(
     '@id("b") @max_staleness("30s") @obligation("notify") permit (principal, action, resource);'
@@ -74,7 +76,7 @@ def test_a_delegation_can_be_stated() -> None:
         }
     )
     tools = DelegatedTools(frozenset({"call"}), frozenset({SERVER}), frozenset({"open"}))
-    assert case.question().circumstances == acting(
+    assert case.question(POLICY.manifest).circumstances == acting(
         ALICE,
         *(WRITER, READER),
         own_level=2,
@@ -92,6 +94,39 @@ def test_a_stated_delegation_is_as_good_as_its_parts() -> None:
     wide = {**STATED, "details": [], "scopes": ["tools:call:git/read"]}
     want = {"decision": "deny", "reasons": ["base/delegation-in-scope"]}
     assert run(delegation=wide, want=want).failures == ()
+
+
+CARD = {"name": "clerk", "provider": "Acme", "skills": ["b", "a"], "card_version": "2"}
+
+
+def test_what_the_subjects_card_says_can_be_stated() -> None:
+    given: dict[str, Any] = {"action": "tools/call", "resource": OPEN, "want": "allow"}
+    case = Case.model_validate(
+        {"name": "n", "subject": WRITER, **given, "kya_level": 1, "kya": CARD}
+    )
+    card = KnownCard("clerk", "Acme", frozenset({"a", "b"}), "2")
+    assert case.question(POLICY.manifest).circumstances == Circumstances(1, kya=card)
+    assert run_case(POLICY, case).failures == ()
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [{"kya": CARD}, {"kya_level": 0, "kya": {}}, {"kya_level": 1, "kya": {"version": "2"}}],
+)
+def test_a_card_that_nothing_is_known_of_or_that_is_misspelt_is_refused(
+    parts: dict[str, Any],
+) -> None:
+    with pytest.raises(ValidationError):
+        run(**parts)
+
+
+def test_what_an_access_token_grants_can_be_stated() -> None:
+    stated = {"user": ALICE, "evidence": ["access_token"], "scopes": ["write"]}
+    mint: dict[str, Any] = {"action": "delegation/mint", "resource": f"agent:{SERVER}"}
+    assert run(**mint, delegation=stated).failures == (), "its scopes, unless stated"
+    want = {"decision": "deny", "reasons": ["base/delegation-in-scope"]}
+    for granted in ([], ["read"]):
+        assert run(**mint, delegation={**stated, "granted": granted}, want=want).failures == ()
 
 
 @pytest.mark.parametrize(
@@ -160,3 +195,49 @@ def test_a_misspelt_case_is_refused(parts: dict[str, Any]) -> None:
 def test_a_file_without_cases_tests_nothing_and_is_refused() -> None:
     with pytest.raises(ValidationError):
         CaseFile.model_validate({"cases": []})
+
+
+UPSTREAM = compiled(PERMIT_ALL, manifest=UPSTREAMS)
+
+
+def run_token(token: object, **parts: Any) -> CaseResult:
+    given = {"name": "n", "subject": WRITER, "action": "token/exchange", "want": "allow"}
+    case = {**given, "token": token, "delegation": {"user": ALICE}, **parts}
+    return run_case(UPSTREAM, Case.model_validate(case))
+
+
+def test_a_token_is_asked_for_by_its_upstream() -> None:
+    assert run_token({"upstream": "crm", "scopes": ["read"]}).failures == ()
+    assert run_token({"upstream": "crm-own"}, delegation=None).failures == ()
+    denied = {"decision": "deny", "reasons": ["base/token-needs-its-user"]}
+    assert run_token({"upstream": "crm"}, delegation=None, want=denied).failures == ()
+
+
+@pytest.mark.parametrize(
+    ("token", "failure"),
+    [
+        ({"upstream": "x"}, "upstream: the policy source has none called 'x'"),
+        (
+            {"upstream": "crm", "scopes": ["admin"]},
+            "token.scopes: the policy source has other scopes for crm",
+        ),
+    ],
+)
+def test_a_token_that_there_cannot_be_is_a_failure(token: dict[str, Any], failure: str) -> None:
+    assert run_token(token).failures == (failure,)
+
+
+@pytest.mark.parametrize(
+    ("token", "parts"),
+    [
+        ({"upstream": "crm"}, {"action": "http/request"}),
+        ({"upstream": "crm"}, {"resource": "external_service:https://crm.example/mcp"}),
+        (None, {}),
+        ({"scopes": []}, {}),
+        ({"upstream": "crm", "audience": "x"}, {}),
+        ("crm", {}),
+    ],
+)
+def test_a_case_is_about_one_thing(token: object, parts: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        run_token(token, **parts)

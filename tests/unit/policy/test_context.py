@@ -7,11 +7,19 @@ from typing import Any
 import cedarpy
 import pytest
 
-from governd.policy.context import ANY_DELEGATION, MEMBERS, OF_A_DELEGATION, members, persons
-from governd.policy.delegated import PLAIN, Circumstances
+from governd.policy.context import (
+    ANY_DELEGATION,
+    MEMBERS,
+    OF_A_DELEGATION,
+    OF_A_TOKEN,
+    members,
+    persons,
+)
+from governd.policy.delegated import PLAIN, Circumstances, DelegatedTools
 from governd.policy.entities import Uid
+from governd.policy.known_card import OF_A_CARD, KnownCard
 from governd.policy.reads import Arguments, delegation_read
-from tests.policies import ALICE, BOB, READER, WRITER, acting, compiled, schema_text
+from tests.policies import ALICE, BOB, READER, SERVER, WRITER, acting, compiled, schema_text
 
 pytestmark = pytest.mark.req("gi-3", part=True)
 
@@ -30,8 +38,8 @@ REVOKED = f'[revoked]\nsubjects = ["{READER}"]\nusers = ["{BOB}"]\n'
 
 
 def seen(circumstances: Circumstances, read: Arguments = None, **parts: Any) -> dict[str, Any]:
-    graph = compiled(**parts).graph
-    return members(graph, circumstances, read, in_scope=True)
+    policy = compiled(**parts)
+    return members(policy.graph, circumstances, read, in_scope=True, servers=policy.servers)
 
 
 def entity(kind: str, name: str) -> dict[str, object]:
@@ -50,6 +58,7 @@ def test_a_delegation_is_told_as_it_is() -> None:
             "origin": entity("Agent", READER),
             "depth": 2,
             "scopes": ["a", "b"],
+            "granted": [],
             "binding": 3,
             "kya_level": 1,
             "evidence": ["acting_as", "id_token"],
@@ -60,10 +69,37 @@ def test_a_delegation_is_told_as_it_is() -> None:
     }
 
 
+def test_details_are_told_as_the_scopes_that_cover_the_same() -> None:
+    detail = DelegatedTools(*map(frozenset, ({"call"}, {SERVER}, {"open"})))
+    given = acting(ALICE, scopes=["b"], details=(detail,))
+    assert seen(given, frozenset({"scopes"}))["delegation"] == {
+        "scopes": ["b", "tools:call:git/open"]
+    }
+
+
+def test_what_an_access_token_grants_is_told() -> None:
+    given = acting(ALICE, scopes=["b", "a"], evidence=["access_token"])
+    assert seen(given, frozenset({"granted"}))["delegation"] == {"granted": ["a", "b"]}
+
+
 def test_who_acts_for_itself_has_no_delegation() -> None:
     assert seen(PLAIN) == {"delegated": False, "kya_level": 0}
     assert seen(Circumstances(3)) == {"delegated": False, "kya_level": 3}
     assert persons(PLAIN, None) == ()
+
+
+def test_the_card_of_a_known_agent_is_told_where_it_is_looked_at() -> None:
+    card = KnownCard("planner", "Acme", frozenset({"b", "a"}), "1.2.0")
+    given, policy = Circumstances(1, kya=card), compiled()
+    assert seen(given)["kya"] == {
+        "name": "planner",
+        "provider": "Acme",
+        "skills": ["a", "b"],
+        "card_version": "1.2.0",
+    }
+    parts: dict[str, Any] = {"in_scope": True, "servers": policy.servers}
+    assert "kya" not in members(policy.graph, given, None, **parts, kya=False)
+    assert "kya" not in seen(Circumstances(1))
 
 
 def test_only_what_is_looked_at_is_told() -> None:
@@ -109,7 +145,10 @@ def test_the_schema_has_these_members_and_no_others() -> None:
         name: set(re.findall(r"^  (\w+)\??:", text, re.MULTILINE)) for name, text in types.items()
     }
     assert found["Delegation"] == set(OF_A_DELEGATION)
-    assert {*found["Circumstances"], "args"} == set(MEMBERS)
+    assert found["TokenWanted"] == set(OF_A_TOKEN)
+    assert found["KnownCard"] == set(OF_A_CARD)
+    assert found["Exchange"] == {*found["Circumstances"], "token"}
+    assert {*found["Exchange"], "args"} == set(MEMBERS)
 
 
 def test_any_delegation_is_one_that_the_schema_accepts() -> None:

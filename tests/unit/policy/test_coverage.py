@@ -1,14 +1,17 @@
 """An acting-as token is for what it names, and for nothing else."""
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from governd.identity import SpiffeId
-from governd.policy.coverage import covers, covers_some
-from governd.policy.delegated import PLAIN, Circumstances, DelegatedTools
+from governd.policy.coverage import covers, covers_some, granted, words
+from governd.policy.delegated import PLAIN, Circumstances, DelegatedTools, Delegation
 from governd.policy.entities import Uid
-from tests.policies import ALICE, SERVER, acting
+from tests.policies import ALICE, SERVER, acting, compiled
 
 pytestmark = pytest.mark.req("gi-3", part=True)
 
@@ -132,3 +135,105 @@ def test_who_passes_less_on_never_passes_more_on(
         for given in (some | more, some)
     )
     assert covered(wide, uid) or not covered(narrow, uid)
+
+
+# --- what policies see of details ------------------------------------------------------------
+
+
+def given_by(circumstances: Circumstances) -> Delegation:
+    assert circumstances.delegation
+    return circumstances.delegation
+
+
+def told(*details: DelegatedTools, scopes: tuple[str, ...] = ()) -> set[str]:
+    return set(words(given_by(token(*scopes, details=details)), compiled().servers))
+
+
+def test_a_detail_is_a_word_for_each_tool_of_a_declared_server() -> None:
+    detail = OPEN_ONLY._replace(tools=frozenset({"open", "reset"}))
+    assert told(detail, scopes=("x",)) == {"x", "tools:call:git/open", "tools:call:git/reset"}
+    assert told() == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "beside"),
+    [
+        ({"actions": frozenset({"call", "read"})}, {"tools:call:git/open"}),
+        ({"locations": frozenset({SERVER, "spiffe://example.org/mcp/x"})}, {"tools:call:git/open"}),
+        ({"actions": frozenset({"read"})}, set()),
+        ({"locations": frozenset({"None"})}, set()),
+        ({"locations": frozenset({"git"})}, set()),
+    ],
+)
+def test_what_is_no_tool_of_a_declared_server_is_a_word_that_no_scope_is(
+    change: dict[str, frozenset[str]], beside: set[str]
+) -> None:
+    detail = OPEN_ONLY._replace(**change)
+    (word,) = told(detail) - beside
+    members = {name: sorted(values) for name, values in detail._asdict().items()}
+    assert json.loads(word) == {**members, "type": "mcp_tool"}
+    assert told(detail) == {word, *beside}
+
+
+NAMES = st.frozensets(st.sampled_from(["call", "read", SERVER, "git", "open", "a/b"]), max_size=3)
+DETAILS = st.builds(DelegatedTools, NAMES, NAMES, NAMES)
+
+
+@given(DETAILS, st.sampled_from([OPEN, READ, Uid("Tool", "git/a/b")]))
+def test_what_a_detail_covers_is_among_the_words_that_policies_see(
+    detail: DelegatedTools, uid: Uid
+) -> None:
+    if covered(token(details=(detail,)), uid):
+        assert f"tools:call:{uid.id}" in told(detail)
+
+
+@given(DETAILS, DETAILS)
+def test_no_two_details_of_anything_else_are_one_word(
+    one: DelegatedTools, other: DelegatedTools
+) -> None:
+    ones, others = (
+        {word for word in told(detail) if word.startswith("{")} for detail in (one, other)
+    )
+    assert one == other or not ones & others
+
+
+# --- what a user's access token grants -------------------------------------------------------
+
+
+def access(*scopes: str, evidence: tuple[str, ...] = ("access_token",), **parts: str) -> Delegation:
+    more: dict[str, Any] = {name: frozenset(text.split()) for name, text in parts.items()}
+    return given_by(acting(ALICE, scopes=scopes, evidence=evidence, **more))
+
+
+def test_an_access_token_grants_its_scopes_and_other_evidence_none() -> None:
+    assert granted(access("a", "tools:call:git/*")) == {"a", "tools:call:git/*"}
+    assert granted(access("a", evidence=("id_token",))) == set()
+    assert granted(access("a", evidence=("id_token", "acting_as"))) == set()
+
+
+def test_of_a_token_that_began_with_one_only_the_issuers_words_are_known_to_be_granted() -> None:
+    scopes = ("a", "tools:call:git/*", "resources:read:git/*", "token:exchange:crm/*")
+    assert granted(access(*scopes, evidence=("access_token", "acting_as"))) == {"a"}
+
+
+def test_what_is_to_be_minted_grants_what_the_access_token_did() -> None:
+    assert granted(access("a", "b", granted="b c")) == {"b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("scopes", "within"),
+    [
+        ((), True),
+        (("read",), True),
+        (("read", "tools:call:git/open", "prompts:get:git/*"), True),
+        (("read", "write"), False),
+        (("Tools:call:git/open",), False),
+    ],
+)
+def test_no_word_of_an_issuer_is_minted_that_the_users_token_does_not_grant(
+    scopes: tuple[str, ...], *, within: bool
+) -> None:
+    minted = Circumstances(delegation=access(*scopes, granted="read openid"))
+    assert covers(minted, Uid("McpServer", "git"), None) is within
+    own = Circumstances(delegation=access(*scopes, evidence=("id_token",), granted=""))
+    assert covers(own, Uid("McpServer", "git"), None), "no access token, no words of its issuer"

@@ -12,6 +12,7 @@ from governd.errors import RequestError
 from governd.identity import SpiffeId
 from governd.identity.user import MAX_BYTES, User
 from governd.policy.delegated import (
+    MAX_NAMED_TOOLS,
     PLAIN,
     Circumstances,
     DelegatedTools,
@@ -28,6 +29,10 @@ pytestmark = pytest.mark.req("gi-3", part=True)
 
 ISSUERS = st.text(st.sampled_from("ab:/?é"), min_size=1, max_size=4)
 SUBJECTS = st.text(st.sampled_from("ab:/#é"), min_size=1, max_size=4)
+
+
+TEXTS = frozenset(map(str, range(32)))
+MANY = DelegatedTools(frozenset({"call"}), TEXTS, TEXTS)
 
 
 def given_to_writer(**parts: Any) -> Delegation:
@@ -68,6 +73,9 @@ BAD: dict[str, dict[str, Any]] = {
     "a binding below none": {"binding": -1},
     "a level that there is not": {"kya_level": 4},
     "a level below none": {"kya_level": -1},
+    "more tools than policies look at": {
+        "details": (MANY._replace(tools=frozenset("abcde")), MANY)
+    },
 }
 
 
@@ -75,6 +83,11 @@ BAD: dict[str, dict[str, Any]] = {
 def test_what_no_evidence_can_say_is_refused(parts: dict[str, Any]) -> None:
     with pytest.raises(RequestError):
         replace(given_to_writer(), **parts)
+
+
+def test_as_many_tools_as_policies_look_at_are_taken() -> None:
+    assert MANY.named == MAX_NAMED_TOOLS
+    assert given_to_writer(details=(MANY,)).details == (MANY,)
 
 
 def test_the_last_actor_is_the_one_that_the_user_turned_to() -> None:
@@ -119,6 +132,7 @@ def test_what_is_remembered_of_a_delegation_costs_what_it_says() -> None:
     assert PLAIN.chars == 0
     assert acting(ALICE).chars == short.chars > len(ALICE) + len(WRITER)
     assert given_to_writer(scopes=["s" * 1000]).chars > short.chars + 1000
+    assert given_to_writer(granted=frozenset({"s" * 1000})).chars > short.chars + 1000
     assert given_to_writer(details=(tools,)).chars > short.chars + 1500
 
 

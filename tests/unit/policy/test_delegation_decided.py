@@ -5,7 +5,7 @@ import pytest
 from governd.policy.asked import MAX_CACHED_CHARS
 from governd.policy.compiled import CompiledPolicy
 from governd.policy.decision import Decision, DecisionCode
-from governd.policy.delegated import PLAIN, Circumstances
+from governd.policy.delegated import PLAIN, Circumstances, DelegatedTools
 from governd.policy.inquiry import translate
 from tests.policies import (
     ALICE,
@@ -243,6 +243,63 @@ def test_a_mint_is_permitted_by_audience_and_depth_and_never_leased() -> None:
     assert (granted.reasons, granted.lease_seconds) == (("it",), 0)
     assert not mint(policy, acting(ALICE, WRITER, READER), "server").allowed
     assert not mint(policy, acting(ALICE), "agent").allowed
+
+
+EXACTLY = '["tools:call:git/open"].containsAll(context.delegation.scopes)'
+OPENING = DelegatedTools(frozenset({"call"}), frozenset({SERVER}), frozenset({"open"}))
+
+
+@pytest.mark.parametrize(
+    ("detail", "allowed"),
+    [
+        (OPENING, True),
+        (OPENING._replace(tools=frozenset({"open", "reset"})), False),
+        (OPENING._replace(locations=frozenset({"None"})), False),
+        (OPENING._replace(actions=frozenset({"read"})), False),
+    ],
+)
+def test_a_policy_that_limits_the_scopes_of_a_mint_limits_its_details(
+    detail: DelegatedTools, *, allowed: bool
+) -> None:
+    text = (
+        '@id("it") permit (principal, action == Action::"delegation/mint", resource)'
+        f" when {{ context has delegation && {EXACTLY} }};"
+    )
+    for evidence in ("id_token", "acting_as"):
+        given = acting(ALICE, details=(detail,), evidence=[evidence])
+        assert mint(compiled(text), given).allowed is allowed
+
+
+def test_a_policy_can_compare_what_is_minted_with_what_the_user_granted() -> None:
+    text = (
+        f'{PERMIT_ALL}@id("it") forbid (principal, action == Action::"delegation/mint", resource)'
+        " unless { context has delegation &&"
+        " context.delegation.granted.containsAll(context.delegation.scopes) };"
+    )
+    policy = compiled(text)
+    for word, reason in (("tools:call:git/open", "all"), ("tools:call:git/reset", "it")):
+        given = acting(
+            ALICE,
+            scopes=[word],
+            granted=frozenset({"tools:call:git/open"}),
+            evidence=["access_token"],
+        )
+        assert mint(policy, given).reasons == (reason,)
+
+
+def test_no_policy_mints_words_of_an_issuer_that_the_users_access_token_lacks() -> None:
+    given = acting(
+        ALICE, scopes=["git.write"], granted=frozenset({"git.read"}), evidence=["access_token"]
+    )
+    assert mint(compiled(PERMIT_ALL), given).reasons == ("base/delegation-in-scope",)
+
+
+def test_two_that_differ_in_what_was_granted_are_two_questions_to_who_asks_that() -> None:
+    policy = permits('context.delegation.granted.contains("a")')
+    for _ in range(2):
+        for word in ("a", "b"):
+            given = acting(ALICE, granted=frozenset(word), evidence=["access_token"])
+            assert asked(policy, given).allowed is (word == "a")
 
 
 # --- extensions ----------------------------------------------------------------------------

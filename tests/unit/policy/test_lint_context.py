@@ -29,6 +29,7 @@ def said(condition: str, **parts: str) -> list[str]:
         'context has delegation.user && context.delegation.user in Group::"revoked"',
         "context.kya_level < 2 && context.delegated && context.args_undeclared",
         "context has args",
+        'context has kya && context.kya.skills.contains("refunds")',
         f'context has delegation && context.delegation.user == User::"{ALICE}"',
     ],
 )
@@ -50,6 +51,10 @@ def test_what_there_is_may_be_looked_for(condition: str) -> None:
         (
             "context has delegation && context.delegation has scope",
             "looks for context.delegation.scope, which is never there; is it scopes?",
+        ),
+        (
+            "context has kya && context.kya has skill",
+            "looks for context.kya.skill, which is never there; is it skills?",
         ),
         (
             "context has delegation.usr",

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from governd.policy.decision import Decision, DecisionCode
+from governd.policy.delegated import Circumstances
+from governd.policy.known_card import KnownCard
 from governd.policy.memo import Memo
 from governd.policy.question import Question
 from governd.policy.verdict import Verdict
@@ -23,6 +25,9 @@ QUESTIONS = [
     question(WRITER, circumstances=acting(ALICE, binding=1, evidence=["acting_as"])),
     question(WRITER, circumstances=acting(ALICE, kya_level=1)),
     question(WRITER, circumstances=acting(ALICE, own_level=1)),
+    question(WRITER, circumstances=Circumstances(1)),
+    question(WRITER, circumstances=Circumstances(1, kya=KnownCard("a"))),
+    question(WRITER, circumstances=Circumstances(1, kya=KnownCard("a", skills=frozenset("a")))),
     question(WRITER, circumstances=acting(ALICE, expires=EXPIRES + 1)),
 ]
 MAX_SECONDS = 10.0

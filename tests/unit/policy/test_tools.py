@@ -97,7 +97,8 @@ def test_a_tool_is_an_action_of_its_own() -> None:
     assert declared.schema() == (
         'action "tools/call:git/t" in ["tools/call"] appliesTo { principal: [Agent],'
         ' resource: [Tool], context: { args: { "a"?: String },'
-        " args_undeclared: Bool, delegated: Bool, delegation?: Delegation, kya_level: Long } };"
+        " args_undeclared: Bool, delegated: Bool, delegation?: Delegation,"
+        " kya?: KnownCard, kya_level: Long } };"
     )
 
 

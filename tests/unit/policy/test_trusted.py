@@ -110,7 +110,7 @@ def test_a_source_that_states_nothing_trusts_nobody() -> None:
     "address",
     [
         *("https://idp.example", "https://idp.example:8443/realms/corp/", "https://10.0.0.1/x"),
-        *("http://127.0.0.1:8080/realms/test", "http://localhost", "http://[::1]:80/x"),
+        *("http://127.0.0.1:8080/realms/test", "http://localhost", "http://[::1]:8080/x"),
     ],
 )
 def test_an_issuer_is_an_address_of_https_or_on_this_machine(address: str) -> None:
