@@ -1,0 +1,1 @@
+"""Access tokens of other authorization servers: how they are asked for, and which are taken."""
