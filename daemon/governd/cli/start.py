@@ -3,7 +3,7 @@
 import os
 import sys
 
-from governd import supervisor
+from governd import hardening, supervisor
 
 
 def start(config_file: str | None) -> int:
@@ -23,6 +23,7 @@ def start(config_file: str | None) -> int:
 
         return serve(config_file, lifeline)
 
+    hardening.without_core_dumps()
     return supervisor.run(child)
 
 

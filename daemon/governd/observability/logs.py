@@ -9,6 +9,8 @@ Promises:
       trace context, are there without anyone passing them.
     * The value under a key that looks like a secret's is replaced, at any depth, before
       anything is written.
+    * Of libraries only warnings and errors are written, at any level: below that some tell
+      what went over the wire, tokens that a server sends back among it.
 """
 
 import logging
@@ -39,7 +41,7 @@ def configure(level: str, *, context: Context, stream: TextIO | None = None) -> 
     """Sets the process's logging up, once, at its start.
 
     Args:
-        level: ``debug``, ``info``, ``warning`` or ``error``.
+        level: ``debug``, ``info``, ``warning`` or ``error``; of governd's own lines.
         context: Keys to add to every line.
         stream: Where to write; standard error if not given.
     """
@@ -53,6 +55,7 @@ def configure(level: str, *, context: Context, stream: TextIO | None = None) -> 
     )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_formatter(shared))
+    handler.addFilter(_is_written)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(number)
@@ -77,6 +80,12 @@ def _redacted(key: object, value: object) -> object:
     if isinstance(value, list | tuple):
         return [_redacted("", inner) for inner in value]
     return value
+
+
+def _is_written(record: logging.LogRecord) -> bool:
+    """Whether it is governd's own line, or a library's that warns."""
+    # structlog leaves its logger on what it passes on; a library's record has none.
+    return record.levelno >= logging.WARNING or hasattr(record, "_logger")
 
 
 def _looks_secret(key: str) -> bool:

@@ -79,6 +79,19 @@ def test_the_standard_librarys_records_come_in_the_same_form() -> None:
     assert (line["event"], line["caller"]) == ("aborting method [/s/M]", "operator")
 
 
+@pytest.mark.req("r-3", part=True)
+@pytest.mark.parametrize("level", ["debug", "info"])
+@pytest.mark.parametrize("library", ["httpx2", "httpcore2.http11", "of.another"])
+def test_attack_what_a_library_tells_of_what_went_over_the_wire(level: str, library: str) -> None:
+    log = Log(level)
+    told = logging.getLogger(library)
+    told.debug("receive_response_headers.complete return_value=%r", [(b"x", b"hunter2")])
+    told.info('HTTP Request: POST %s "%s"', "https://login.example", "HTTP/1.1 401 hunter2")
+    told.warning("it warns")
+    logs.get("test").info("governd's own")
+    assert [line["event"] for line in log.lines] == ["it warns", "governd's own"]
+
+
 def test_a_traceback_is_one_value_of_one_line() -> None:
     log = Log()
     try:
