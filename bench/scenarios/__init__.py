@@ -25,6 +25,7 @@ from bench.scenarios import (
     start,
     stream,
     swap,
+    tokens,
     tools,
 )
 
@@ -58,7 +59,8 @@ SCENARIOS: Mapping[str, Planned] = {
     "entries": Planned(entries.run, 90),
     "rotation": Planned(rotation.run, 150),
     "mtls": Planned(mtls.run, 40),
-    "delegation": Planned(delegation.run, 4),
+    "delegation": Planned(delegation.run, 130),
+    "tokens": Planned(tokens.run, 60),
     "callers": Planned(callers.run, 48),
     "drain": Planned(drain.run, 8),
     "kubernetes": Planned(kubernetes.run, 300),

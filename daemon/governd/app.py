@@ -6,7 +6,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
@@ -26,11 +26,8 @@ from governd.application.registrations import Registrations
 from governd.application.sync_policy import PolicyKeeper, dressed_by
 from governd.application.watch_epoch import EpochFeed
 from governd.config import Config
-from governd.endpoints.chain import Chain
-from governd.endpoints.csi.limits import KUBELET_MESSAGE_BYTES
-from governd.endpoints.health import Health, reflection_of
+from governd.endpoints.health import Health
 from governd.endpoints.limits import Admissions
-from governd.endpoints.methods import Methods, Register
 from governd.observability import logs
 from governd.observability.identity_metrics import IdentityMetrics
 from governd.observability.metrics import Metrics, MetricsServer
@@ -39,9 +36,10 @@ from governd.services import composition, gauges
 from governd.services.agent_parts import AgentParts
 from governd.services.delegation_parts import DelegationParts
 from governd.services.evidence_parts import EvidenceParts
-from governd.services.openings import Openings, Served
+from governd.services.openings import Openings
+from governd.services.serving import serve
+from governd.services.token_parts import TokenParts
 
-HEALTH = "grpc.health.v1.Health"
 _GC_THRESHOLDS = (5_000, 20, 50)
 """What is remembered of questions has no cycles: Python's own pace walks it for nothing."""
 
@@ -75,7 +73,20 @@ class App:
         self._agents.join(self._keeper, self._records, self._identities)
         self._evidence.join(self._keeper, self._records)
         self._delegations = DelegationParts(
-            self._keeper, self._records, self._identities, self._evidence, self._metrics.registry
+            self._keeper,
+            self._records,
+            self._identities,
+            self._evidence,
+            self._metrics.registry,
+            level_of=self._agents.agents.level,
+        )
+        self._tokens = TokenParts(
+            config,
+            self._keeper,
+            self._records,
+            self._identities,
+            self._delegations.verifier,
+            registry=self._metrics.registry,
         )
         self._operator = self._make_operator()
         self._admissions = Admissions(config.limits)
@@ -96,6 +107,7 @@ class App:
                 its path.
             OSError: The metrics endpoint's address cannot be had.
         """
+        self._tokens.load()
         self._lock.acquire()
         self._records.open()
         self._records.start()
@@ -108,7 +120,7 @@ class App:
         readiness = Readiness(self._operator, self._health, self._metrics.ready.set)
         self._openings = openings = Openings(
             self._config,
-            self._serve(self._health),
+            serve(self._parts(), self._health),
             self._identities,
             admissions=self._admissions,
             metrics=self._metrics,
@@ -123,6 +135,7 @@ class App:
             asyncio.create_task(self._agents.follow()),
             asyncio.create_task(self._evidence.tend()),
             asyncio.create_task(self._delegations.follow()),
+            asyncio.create_task(self._tokens.tend()),
             *openings.tasks(),
         ]
         # What is there now stays: collections need not walk it, which takes milliseconds.
@@ -191,22 +204,6 @@ class App:
             components=[*self._listening(), *self._kept()],
         )
 
-    def _serve(self, health: Health) -> Served:
-        services = composition.services(self._parts())
-        workload = [*services.workload, health.register]
-        return Served(
-            self._methods(workload, [*composition.WORKLOAD, HEALTH]),
-            self._methods([services.admin, health.register], [composition.ADMIN, HEALTH]),
-            lambda register: Methods(register, self._chain(KUBELET_MESSAGE_BYTES)),
-        )
-
-    def _methods(self, register: Sequence[Register], services: Sequence[str]) -> Methods:
-        chain = self._chain(self._config.limits.message_bytes)
-        return Methods([*register, reflection_of(services)], chain)
-
-    def _chain(self, message_bytes: int) -> Chain:
-        return Chain(message_bytes=message_bytes, metrics=self._metrics, log=self._log)
-
     def _parts(self) -> composition.Parts:
         return composition.Parts(
             self._config,
@@ -221,6 +218,7 @@ class App:
             self._agents,
             self._evidence,
             self._delegations,
+            self._tokens,
         )
 
     def _publish_metrics(self, openings: Openings) -> None:
@@ -241,7 +239,7 @@ class App:
 
     def _kept(self) -> Iterator[Callable[[], Component]]:
         yield from (self._records.state, self._registrations.state, self._agents.agents.state)
-        yield self._evidence.revoked.state
+        yield from (self._evidence.revoked.state, self._tokens.state)
 
     def _listening(self) -> Iterator[Callable[[], Component]]:
         not_yet = Component("listeners", ready=False, detail="none is open yet")

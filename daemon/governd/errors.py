@@ -1,9 +1,8 @@
 """Every error that governd raises on purpose.
 
-One tree. Each class carries the ``reason`` that goes onto the wire as
-``google.rpc.ErrorInfo`` (``protos/governd/v1/error_reason.proto``). Messages are lower
-case, without a full stop, and say which field and what was expected. Nothing in a
-message is a secret or a policy's text.
+One tree. Each class carries the ``reason`` that goes onto the wire as ``google.rpc.ErrorInfo``
+(``protos/governd/v1/error_reason.proto``). Messages are lower case, without a full stop, and
+say which field and what was expected. None has a secret or a policy's text.
 
 A denial is not an error: it is a decision.
 """
@@ -159,10 +158,6 @@ class PolicyError(ProblemsError):
     reason = "POLICY_INVALID"
 
 
-class CompilerError(PolicyError):
-    """Compiling failed, and not for what the source says: it may work the next time."""
-
-
 class ConfigError(ProblemsError):
     """The configuration was refused as a whole."""
 
@@ -173,12 +168,6 @@ class ListenerError(GoverndError):
     """A socket could not be put at its path safely."""
 
     reason = "LISTENER_REFUSED"
-
-
-class StateLockedError(GoverndError):
-    """Another governd holds the state directory."""
-
-    reason = "STATE_LOCKED"
 
 
 class PeerError(GoverndError):
@@ -223,6 +212,24 @@ class MintError(GoverndError):
     """Nothing was minted: policy does not permit it, or it would widen what was delegated."""
 
     reason = "MINT_REFUSED"
+
+
+class UpstreamUnknownError(GoverndError):
+    """The policy source names no such upstream."""
+
+    reason = "UPSTREAM_UNKNOWN"
+
+
+class TokenRefusedError(GoverndError):
+    """An authorization server gives no token, or none that may be handed on."""
+
+    reason = "TOKEN_REFUSED"
+
+
+class IssuerUnavailableError(GoverndError):
+    """An authorization server cannot be asked now."""
+
+    reason = "ISSUER_UNAVAILABLE"
 
 
 class RegistrationsError(GoverndError):

@@ -46,6 +46,17 @@ class FakeAgentStore:
         self.prepared.set()
         return FakePrepared(self, registration)
 
+    async def remove(self, registration: KeptAgent) -> None:
+        """Keeps nothing of an agent any more.
+
+        Raises:
+            RegistrationsError: It is broken.
+        """
+        if self.broken:
+            message = "agents: cannot be written: input/output error"
+            raise RegistrationsError(message)
+        self.kept.pop(registration.spiffe_id, None)
+
 
 class FakePrepared:
     """An agent that may be kept."""

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from governd.application.agents import NOBODY, KnownLevel
 from governd.application.answer import Answer
 from governd.application.call import Call
 from governd.application.delegate import Delegator, DelegatorParts, Issued
@@ -33,7 +34,7 @@ from governd.delegation.rejection import Rejected
 from governd.delegation.revocations import NOTHING
 from governd.delegation.verification import Verified
 from governd.errors import GoverndError, IdentityError
-from governd.identity import Attestation, Caller
+from governd.identity import Attestation, Caller, SpiffeId
 from governd.identity.ports import Signer
 from governd.identity.secret import Secret
 from governd.identity.verification import Bundles
@@ -79,6 +80,7 @@ class Delegating:
         verifier: Verifies.
         revocations: What counts no longer.
         attested: How well whoever asks is attested.
+        levels: How well agents are known; those that are not here did not register.
         signer: Who signs; ``None`` for nobody.
         told: What observers heard.
     """
@@ -92,7 +94,9 @@ class Delegating:
         self.log = FakeDecisionLog()
         self.revocations = NOTHING
         self.attested: Attested | None = None
+        self.levels: dict[SpiffeId, KnownLevel] = {}
         self.told: list[Any] = []
+        self._keys: dict[tuple[object, ...], IssuerKeySet] = {}
         files = source_files(policy, manifest=rules + issuer_table(self.idp))
         self.policies = PolicyKeeper(
             FakePolicySource(files),
@@ -100,7 +104,9 @@ class Delegating:
             clock=self.time.clock,
             on_load=lambda _: None,
         )
-        self.reception = TokenReception(self.policies, revocations=lambda: self.revocations)
+        self.reception = TokenReception(
+            self.policies, revocations=lambda: self.revocations, level_of=self._level
+        )
         self.evidence = EvidenceVerifier(
             self.policies, self, self.reception, _Unheard(), revocations=lambda: self.revocations
         )
@@ -112,6 +118,7 @@ class Delegating:
             wall_clock=self.time.wall_clock,
             max_lease_seconds=60,
             unsafe_answer_without_log=True,
+            level_of=self._level,
         )
         times: Any = {"clock": self.time.clock, "wall_clock": self.time.wall_clock}
         bases = Bases(self.evidence, self.reception)
@@ -185,10 +192,16 @@ class Delegating:
 
     async def keys(self, issuer: Issuer, key_id: str) -> IssuerKeySet:
         """The issuer's keys, as policy states them; implements ``IssuerKeys``."""
-        return IssuerKeySet(key.members() for key in issuer.key)
+        stated = tuple(issuer.key)
+        if stated not in self._keys:
+            self._keys[stated] = IssuerKeySet(key.members() for key in stated)
+        return self._keys[stated]
 
     async def _attested(self, this: Call) -> Attested | None:
         return self.attested
+
+    def _level(self, spiffe_id: SpiffeId) -> KnownLevel:
+        return self.levels.get(spiffe_id, NOBODY)
 
     def decided(self, answer: Answer) -> None:
         """Implements ``DecisionObserver``."""

@@ -28,7 +28,7 @@ from governd.delegation.opening import Opener
 from governd.delegation.rejection import Rejected
 from governd.delegation.replay import UsedTokens
 from governd.delegation.verification import Receiver, Verified
-from governd.identity import SpiffeId
+from governd.identity import SpiffeId, jose
 from governd.identity.svid_signer import SvidSigner, signer_of
 from governd.identity.verification import Verifier
 from governd.identity.x509_material import x509_svid
@@ -43,6 +43,7 @@ TOOLS = "spiffe://example.org/ns/tools/sa/github-mcp"
 URI = "https://github-mcp.example/mcp"
 BODY = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"search_issues"}}'
 NOW = int(NOON.timestamp())
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 DETAIL = {
     "type": "mcp_tool",
     "actions": ["call"],
@@ -164,6 +165,14 @@ class Forge:
         """Any two parts, signed."""
         algorithm = jws.JWSRegistry.algorithms[self.algorithm]
         return f"{message}.{encode(algorithm.sign(message.encode(), self._key))}"
+
+
+def with_twin_signature(token: str) -> str:
+    """The same token with the other signature that ECDSA has for it: (r, n - s), on P-256."""
+    message, _, signature = token.rpartition(".")
+    made = jose.decode(signature.encode())
+    other = P256_ORDER - int.from_bytes(made[32:])
+    return f"{message}.{encode(made[:32] + other.to_bytes(32))}"
 
 
 EXPECTED = Expectations(frozenset({workload(TOOLS)}), (IssuerRule(workload(SIGNERS)),))

@@ -1,14 +1,17 @@
-"""An HTTPS server where an issuer's keys are, that does whatever a test asks for.
+"""An HTTPS server of an issuer, that does whatever a test asks for.
 
     async with serving(tmp_path) as issuer:
         issuer.document = idp.key_set()
         issuer.uri  # https://localhost:<port>/keys
+        issuer.answers["/token"] = [response(b"", "503 Away"), response(token)]
 
-Its sockets and its TLS are real. ``answer`` takes the place of the answer.
+Its sockets and its TLS are real. ``answers`` takes the place of the document at a path, in
+order, the last one again and again; ``answer`` takes the place of both.
 """
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -20,16 +23,20 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+_LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)\r\n", re.IGNORECASE)
+
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 class HttpsIssuer:
-    """A server with one document.
+    """A server with one document, and what else a test has it answer.
 
     Attributes:
         document: The answer's body.
-        answer: Writes something else; ``None``: the document.
+        answers: Whole answers, by path; an empty one hangs up.
+        answer: Writes something else; ``None``: those.
         requests: The head of each request, in order.
+        bodies: What was posted, in order.
         connections: How many came.
         port: Where it listens.
         handling: What serves each connection, or has.
@@ -39,8 +46,10 @@ class HttpsIssuer:
     def __init__(self, ca_file: Path) -> None:
         """Answers with an empty document."""
         self.document = b'{"keys": []}'
+        self.answers: dict[str, list[bytes]] = {}
         self.answer: Answer | None = None
         self.requests: list[bytes] = []
+        self.bodies: list[bytes] = []
         self.connections = 0
         self.port = 0
         self.handling: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
@@ -49,7 +58,12 @@ class HttpsIssuer:
     @property
     def uri(self) -> str:
         """Where the document is."""
-        return f"https://localhost:{self.port}/keys"
+        return f"{self.base}/keys"
+
+    @property
+    def base(self) -> str:
+        """What all its addresses begin with."""
+        return f"https://localhost:{self.port}"
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves one connection."""
@@ -57,7 +71,10 @@ class HttpsIssuer:
         self.handling[writer] = asyncio.current_task()
         try:
             self.requests.append(await reader.readuntil(b"\r\n\r\n"))
-            await (self.answer or self._document)(writer)
+            posted = _LENGTH.search(self.requests[-1])
+            if posted:
+                self.bodies.append(await reader.readexactly(int(posted[1])))
+            await (self.answer or self._answer)(writer)
         except (OSError, asyncio.IncompleteReadError):
             return  # the client hung up, or the test is over
         finally:
@@ -65,8 +82,10 @@ class HttpsIssuer:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    async def _document(self, writer: asyncio.StreamWriter) -> None:
-        writer.write(response(self.document))
+    async def _answer(self, writer: asyncio.StreamWriter) -> None:
+        path = self.requests[-1].split(b" ", 2)[1].decode()
+        answers = self.answers.get(path, [response(self.document)])
+        writer.write(answers.pop(0) if len(answers) > 1 else answers[0])
         await writer.drain()
 
 

@@ -6,7 +6,7 @@ away with ``error``, or slow with ``hold``.
 
 import asyncio
 
-from governd.application.issuer_keys import IssuerAwayError
+from governd.application.issuer_ports import IssuerAwayError
 
 
 class FakeKeySource:

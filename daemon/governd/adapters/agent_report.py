@@ -60,6 +60,11 @@ class AgentReport:
         subject = str(agent.spiffe_id)
         self._log.info("agent approved", subject=subject, digest=agent.card.digest, pinned=before)
 
+    def forgotten(self, agent: RegisteredAgent) -> None:
+        """Logs that an agent is forgotten."""
+        subject, pinned = str(agent.spiffe_id), agent.pin.card.digest
+        self._log.info("agent forgotten", subject=subject, digest=agent.card.digest, pinned=pinned)
+
     def attested(self) -> None:
         """Counts an attestation."""
         self._metrics.attested()

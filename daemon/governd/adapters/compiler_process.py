@@ -26,7 +26,8 @@ from typing import NoReturn, cast
 from governd import __version__
 from governd.adapters import policy_directory
 from governd.adapters.compiled_files import CompiledFiles
-from governd.errors import CompilerError, PolicyError, Problem
+from governd.application.ports import CompilerError
+from governd.errors import PolicyError, Problem
 from governd.policy.compiled import CompiledPolicy
 from governd.policy.form import FormError, Stamp
 from governd.policy.form_reader import FormReader

@@ -23,7 +23,7 @@ from governd.application.occupant import Naming
 from governd.application.operate import Identities
 from governd.application.own_identity import SERVER, OwnIdentities
 from governd.config import Config
-from governd.identity.svid import X509Svid
+from governd.identity.svid import JwtSvid, X509Svid
 from governd.observability.identity_metrics import IdentityMetrics
 
 DNS_NAME = "governd"
@@ -100,6 +100,14 @@ class IdentityParts:
             IdentityError: There is nothing.
         """
         return self._own.serving.svid(datetime.now(UTC))
+
+    async def jwt_svid(self, audience: str) -> JwtSvid:
+        """What proves who governd is to one audience (``issuer_ports.OwnTokens``).
+
+        Raises:
+            IdentityError: There is nothing.
+        """
+        return await self._own.serving.jwt_svid(audience)
 
     def on_change(self, heed: Callable[[], object]) -> None:
         """Has ``heed`` called, at once, whenever there may be something else to serve with.

@@ -9,8 +9,8 @@ Promises:
     * Only what belongs to this user, and what nobody else can write, is read. What is
       written is for this user alone.
     * A file has the name that belongs to what is in it: none stands in for another's.
-    * The index names a file only once that is there, so that no crash, at whatever moment,
-      looks like a loss. What it does not name yet, the next start adds.
+    * The index names a file only while that is there, so that no crash, at whatever moment,
+      looks like a loss. What it does not name, the next start adds.
 """
 
 import asyncio
@@ -122,6 +122,14 @@ class RegistrationFiles(Generic[_Kept]):
         commit = functools.partial(self._commit, name)
         return PreparedFile(commit, functools.partial(self._abandon, name))
 
+    async def remove(self, registration: _Kept) -> None:
+        """Removes a registration.
+
+        Raises:
+            RegistrationsError: It may be there again after a restart.
+        """
+        await asyncio.to_thread(self._remove, self._name(registration))
+
     def _load(self, folder: int) -> list[_Kept]:
         found = sorted(os.listdir(folder))
         for name in found:
@@ -181,6 +189,12 @@ class RegistrationFiles(Generic[_Kept]):
     def _abandon(self, name: str) -> None:
         with self._writing(), self._opened() as folder:
             whole_files.remove(folder, name + whole_files.UNFINISHED)
+
+    def _remove(self, name: str) -> None:
+        with self._writing(), self._opened() as folder:
+            whole_files.replace(folder, INDEX, _index(self._listed(folder) - {name}))
+            whole_files.remove(folder, name)
+            os.fsync(folder)
 
     def _make(self) -> None:
         try:

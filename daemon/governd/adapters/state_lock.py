@@ -4,9 +4,15 @@ import fcntl
 import os
 from pathlib import Path
 
-from governd.errors import StateLockedError
+from governd.errors import GoverndError
 
 _NAME = "governd.lock"
+
+
+class StateLockedError(GoverndError):
+    """Another governd holds the state directory."""
+
+    reason = "STATE_LOCKED"
 
 
 class StateLock:

@@ -23,11 +23,11 @@ def agent_line(caller: Caller, agent: RegisteredAgent, now: datetime, policy: Po
         now: In UTC.
         policy: In force.
     """
-    rejected = agent.attestation
+    rejected, vouched = agent.attestation, agent.vouched.at(now)
     said = {
         **_known(agent, now),
-        "signature": agent.vouched.status.name,
-        "key_id": agent.vouched.key_id if agent.vouched.counts(now) else None,
+        "signature": vouched.status.name,
+        "key_id": vouched.key_id if vouched.counts(now) else None,
         "drift": [reason.name for reason, _ in agent.drift],
         "attested": bool(agent.kept.attestation),
         "attestation_fault": (
@@ -53,13 +53,24 @@ def agent_approval_line(agent: RegisteredAgent, now: datetime, policy: PolicyInf
         "drift": [reason.name for reason, _ in agent.drift],
         "policy": policy_of(policy),
     }
-    return report_record(
-        "agent_approval",
-        time=now.timestamp(),
-        caller=str(OPERATOR),
-        attestation=_OPERATOR_ATTESTATION,
-        said=said,
-    )
+    return _operators_line("agent_approval", now, said)
+
+
+def agent_forgotten_line(agent: RegisteredAgent, now: datetime, policy: PolicyInfo) -> bytes:
+    """The record that an agent is forgotten, without its line end.
+
+    Args:
+        agent: As it stood.
+        now: In UTC.
+        policy: In force.
+    """
+    said = {
+        "spiffe_id": str(agent.spiffe_id),
+        **_known(agent, now),
+        "drift": [reason.name for reason, _ in agent.drift],
+        "policy": policy_of(policy),
+    }
+    return _operators_line("agent_forgotten", now, said)
 
 
 def attestation_line(caller: Caller, found: Attestation, policy: PolicyInfo) -> bytes:
@@ -87,6 +98,16 @@ def _line(kind: str, caller: Caller, now: datetime, said: Mapping[str, object]) 
         time=now.timestamp(),
         caller=str(caller.spiffe_id),
         attestation=caller.attestation.value,
+        said=said,
+    )
+
+
+def _operators_line(kind: str, now: datetime, said: Mapping[str, object]) -> bytes:
+    return report_record(
+        kind,
+        time=now.timestamp(),
+        caller=str(OPERATOR),
+        attestation=_OPERATOR_ATTESTATION,
         said=said,
     )
 

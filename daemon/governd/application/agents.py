@@ -23,6 +23,7 @@ from governd.kya.kept_agent import KeptAgent
 from governd.kya.level import Level, level_ends
 from governd.kya.registered_agent import RegisteredAgent
 from governd.policy.compiled import CompiledPolicy
+from governd.policy.known_card import KnownCard
 from governd.policy.trusted import Kya
 
 Held: TypeAlias = Mapping[SpiffeId, RegisteredAgent]
@@ -34,10 +35,12 @@ class KnownLevel(NamedTuple):
     Attributes:
         level: 0 to 3.
         until: From when on that may be less, in seconds since 1970.
+        card: What its card says; ``None`` at level 0.
     """
 
     level: Level = Level.NONE
     until: float = math.inf
+    card: KnownCard | None = None
 
 
 NOBODY = KnownLevel()
@@ -114,7 +117,7 @@ class Agents:
         return found
 
     async def keep(self, agent: RegisteredAgent, line: bytes, log: DecisionLog) -> None:
-        """Takes an agent in place of what was known of it, on record and on disk.
+        """Takes an agent in place of what was known of it: on record, durably, and on disk.
 
         On record is only what is written to the disk already, and has but to take its
         place; where that fails all the same, that is on record, too.
@@ -130,7 +133,7 @@ class Agents:
         """
         prepared = await self._store.prepare(agent.kept)
         try:
-            await log.append([line])
+            await log.append_durably([line])
         except DecisionLogError:
             await prepared.abandon()
             raise
@@ -142,6 +145,27 @@ class Agents:
             raise
         agent = await self.assess(agent.kept)  # somebody else may be trusted since
         self._set({**self._held, agent.spiffe_id: agent})
+
+    async def forget(self, agent: RegisteredAgent, line: bytes, log: DecisionLog) -> None:
+        """Knows nothing of an agent any more: on record, durably, and then on disk.
+
+        Args:
+            agent: Which one.
+            line: Its record.
+            log: Where that belongs.
+
+        Raises:
+            DecisionLogError: It cannot be put on record; what was known stays.
+            RegistrationsError: It may be there again after a restart; likewise.
+        """
+        await log.append_durably([line])
+        try:
+            await self._store.remove(agent.kept)
+        except RegistrationsError:
+            with contextlib.suppress(DecisionLogError):  # whoever asked hears of the first
+                await log.append([not_kept(line)])
+            raise
+        self._set({key: one for key, one in self._held.items() if key != agent.spiffe_id})
 
     async def dress(self, policy: CompiledPolicy) -> CompiledPolicy:
         """The same policy; who it trusts vouches from now on. It must come into force at once."""
@@ -191,5 +215,10 @@ class Agents:
 
 
 def _level(agent: RegisteredAgent, now: datetime) -> KnownLevel:
-    ends = level_ends(agent.known, now)
-    return KnownLevel(agent.level(now), ends.timestamp() if ends else math.inf)
+    level, ends = agent.level(now), level_ends(agent.known, now)
+    until = ends.timestamp() if ends else math.inf
+    if level is Level.NONE:
+        return KnownLevel(level, until)
+    card = agent.card
+    known = KnownCard(card.name, card.provider, frozenset(agent.skills), card.version)
+    return KnownLevel(level, until, known)

@@ -10,25 +10,32 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
+
+import cachetools
 
 from governd.application.agent_lines import attestation_line
 from governd.application.agents import Agents
-from governd.application.hold_identity import HeldIdentity
+from governd.application.call import Call
 from governd.application.sync_policy import PolicyKeeper, PolicyState
 from governd.audit.ports import DecisionLog
 from governd.errors import IdentityError
-from governd.identity import Caller, jose
+from governd.identity import Caller, SpiffeId, jose
 from governd.identity.ports import Signer
-from governd.identity.svid import X509Svid
-from governd.identity.x5c import thumbprint
+from governd.identity.x509_rules import thumbprint
 from governd.kya.attestation import Attestation, sign
+from governd.kya.card_signature import Vouched
 from governd.kya.level import Level
 from governd.kya.registered_agent import RegisteredAgent, attest
 from governd.policy.decision import PolicyInfo
 from governd.policy.entities import Uid
 
+MAX_KEPT = 8192
+"""Attestations that are handed out again."""
 _ID_BYTES = 16
+
+_Key: TypeAlias = tuple[SpiffeId, str]
+"""An agent, and its certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,7 @@ class _Basis(NamedTuple):
 
     agent: RegisteredAgent
     level: Level
+    vouched: Vouched
     signer: Signer
     certificate: str
     policy_digest: str
@@ -90,15 +98,16 @@ class AgentAttester:
         self._log = log
         self._observer = observer
         self._clock = clock
-        self._signed: dict[str, tuple[_Basis, Attested]] = {}
+        # An agent has a certificate for each of its replicas, and they rotate.
+        self._signed: cachetools.LRUCache[_Key, tuple[_Basis, Attested]]
+        self._signed = cachetools.LRUCache(MAX_KEPT)
 
-    async def of(self, caller: Caller, held: HeldIdentity | None) -> Attested | None:
+    async def of(self, this: Call) -> Attested | None:
         """What governd attests of the calling agent now.
 
         Args:
-            caller: Who, as the channel says.
-            held: Its identities, where governd holds them: the attestation is bound to the
-                first one then.
+            this: In which it is asked. The attestation is bound to the first of the caller's
+                certificates, where one is known.
 
         Returns:
             ``None`` where there is nothing to attest, or nothing to sign with.
@@ -107,25 +116,25 @@ class AgentAttester:
             DecisionLogError: It cannot be put on record.
         """
         now, state = self._agents.now(), self._policies.state
-        basis = self._basis(caller, held, state, now)
+        basis = self._basis(this, state, now)
         if basis is None:
             return None
-        known = self._signed.get(str(caller))
+        key = (basis.agent.spiffe_id, basis.certificate)
+        known = self._signed.get(key)
         if known and known[0] == basis and now < _middle(known[1].attestation):
             return known[1]
         try:
             signed = _signed(basis, now)
         except IdentityError:
             return None
-        line = attestation_line(caller, signed.attestation, state.info(self._clock()))
+        line = attestation_line(this.workload, signed.attestation, state.info(self._clock()))
         await self._log.append_durably([line])
         self._observer.attested()
-        self._signed[str(caller)] = (basis, signed)
+        self._signed[key] = (basis, signed)
         return signed
 
-    def _basis(
-        self, caller: Caller, held: HeldIdentity | None, state: PolicyState, now: datetime
-    ) -> _Basis | None:
+    def _basis(self, this: Call, state: PolicyState, now: datetime) -> _Basis | None:
+        caller = this.workload
         agent, level = self._agents.held.get(caller.spiffe_id), self._agents.level(caller.spiffe_id)
         if agent is None or level.level is Level.NONE or _is_revoked(caller, state):
             return None
@@ -133,21 +142,30 @@ class AgentAttester:
             signer = self._signer(now)
         except IdentityError:
             return None
-        svids = svids_of(caller, held, now)
-        certificate = thumbprint(svids[0].chain[0]) if svids else ""
+        certificates = certificates_of(this, now)
         info: PolicyInfo = state.info(self._clock())
-        return _Basis(agent, level.level, signer, certificate, info.digest)
+        return _Basis(
+            agent,
+            level.level,
+            agent.vouched.at(now),
+            signer,
+            certificates[0] if certificates else "",
+            info.digest,
+        )
 
 
-def svids_of(caller: Caller, held: HeldIdentity | None, now: datetime) -> list[X509Svid]:
-    """The X.509-SVIDs of a caller, where governd holds them, the default one first."""
-    svids = held.at(now.timestamp()).svids if held else ()
-    return [svid for svid in svids if svid.spiffe_id == caller.spiffe_id]
+def certificates_of(this: Call, now: datetime) -> tuple[str, ...]:
+    """``x5t#S256`` of the X.509-SVIDs that are known to be the caller's.
 
-
-def certificates_of(caller: Caller, held: HeldIdentity | None, now: datetime) -> frozenset[str]:
-    """``x5t#S256`` of those."""
-    return frozenset(thumbprint(svid.chain[0]) for svid in svids_of(caller, held, now))
+    That with which the channel proves who calls, or those that governd holds for the caller,
+    the default one first.
+    """
+    if this.certificate:
+        return (this.certificate,)
+    held = this.held.at(now.timestamp()).svids if this.held else ()
+    return tuple(
+        thumbprint(svid.chain[0]) for svid in held if svid.spiffe_id == this.workload.spiffe_id
+    )
 
 
 def _signed(basis: _Basis, now: datetime) -> Attested:

@@ -42,6 +42,8 @@ class Call:
             round, where the method is for both (``endpoints.occupant_interceptor``).
         held: The identities that governd holds for who calls; ``None`` where the channel
             alone proves who that is.
+        certificate: ``x5t#S256`` of the X.509-SVID with which the channel proves it; ``""``
+            where it shows none.
         trace: The trace context that the caller sent.
         started: When its headers came, on the interceptor's clock.
         code: Name of the gRPC status code it ends with. Until something else is known,
@@ -54,6 +56,7 @@ class Call:
         "_clock",
         "_rate",
         "caller",
+        "certificate",
         "code",
         "ending",
         "held",
@@ -74,6 +77,7 @@ class Call:
         """Starts now."""
         self.caller = caller
         self.held = held
+        self.certificate = ""
         self.trace = trace
         self.code = "CANCELLED"
         self.ending: GoverndError | None = None

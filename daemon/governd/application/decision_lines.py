@@ -97,8 +97,9 @@ def _asked(caller: Caller, question: Question) -> str:
 
 
 def _acting(circumstances: Circumstances) -> str:
-    delegation = said_of(circumstances.delegation)
-    return acting_part(delegation, circumstances.kya_level)
+    delegation, wanted = said_of(circumstances.delegation), circumstances.token
+    token = {"upstream": wanted.upstream, "scopes": wanted.scopes} if wanted else None
+    return acting_part(delegation, circumstances.kya_level, token)
 
 
 def _decided(decision: Decision) -> str:

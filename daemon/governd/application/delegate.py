@@ -7,6 +7,7 @@ Promises:
     * No token outlives what it rests on, the signing identity, or what policy says of
       lifetimes; none permits more actors than policy or its parent does.
     * Whoever asks is who acts: nobody asks for another.
+    * What is revoked before a token is handed out, is not handed out.
 """
 
 import contextlib
@@ -28,7 +29,9 @@ from governd.application.sync_policy import PolicyKeeper
 from governd.audit.ports import DecisionLog
 from governd.delegation.acting_as import TOKEN_ID_BYTES, Attested
 from governd.delegation.attenuation import Stamp
+from governd.delegation.evidence_faults import EvidenceError
 from governd.delegation.refusals import AttenuationError
+from governd.delegation.rejection import Reason
 from governd.delegation.signing import Delegation, sign
 from governd.errors import DecisionLogError, GoverndError
 from governd.identity.ports import Signer
@@ -153,16 +156,26 @@ class Delegator:
         try:
             delegation = self._sign(signer, wanted, basis, allowed)
         except AttenuationError as error:
-            line = refused_line(occasion, wanted.audience, error.rule, decision_id)
-            with contextlib.suppress(DecisionLogError):  # whoever asked hears of the first
-                await parts.log.append([line])
+            await self._refused(occasion, wanted, error.rule, decision_id)
             raise
         try:
             await parts.log.append_durably([issued_line(occasion, delegation, decision_id)])
         except DecisionLogError as error:
             raise DecisionLogError(str(error), retry_after=_RETRY_SECONDS) from error
+        try:
+            parts.bases.check_not_revoked(basis, delegation.token)  # others ran in the meantime
+        except EvidenceError:
+            await self._refused(occasion, wanted, Reason.REVOKED.name, decision_id)
+            raise
         parts.observer.issued(kind, self._clock() - start)
         return Issued(delegation, decision_id)
+
+    async def _refused(
+        self, occasion: Occasion, wanted: Wanted, rule: str, decision_id: str
+    ) -> None:
+        line = refused_line(occasion, wanted.audience, rule, decision_id)
+        with contextlib.suppress(DecisionLogError):  # whoever asked hears of the first
+            await self._parts.log.append([line])
 
     async def _allowed(self, this: Call, wanted: Wanted, basis: Basis) -> Allowed:
         """Policy's permit for all that the audience is, on record."""

@@ -54,12 +54,12 @@ def issued_line(occasion: Occasion, issued: Delegation, decision_id: str) -> byt
 
 
 def refused_line(occasion: Occasion, audience: SpiffeId, rule: str, decision_id: str) -> bytes:
-    """The record that a token would have said more than it may, although policy permits it.
+    """The record that a token is not handed out, although policy permits it.
 
     Args:
         occasion: Of its being asked for.
         audience: For whom.
-        rule: Which rule of attenuation.
+        rule: Which rule of attenuation, or ``REVOKED``.
         decision_id: Of the decision that permitted it.
     """
     said = {"decision_id": decision_id, "rule": rule, "audience": str(audience)}
@@ -72,7 +72,7 @@ def verified_line(occasion: Occasion, found: Verified | Rejected, digest: str) -
     Args:
         occasion: Of its being asked about.
         found: What came of it.
-        digest: Of the text that came, whatever that is.
+        digest: Its name, of the text that came, whatever that is.
     """
     if isinstance(found, Rejected):
         return _line(occasion, {"rejected": found.reason.name, "digest": digest})

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from governd.application.evidence_memo import EvidenceMemo, Grounds, Verified, shows
 from governd.application.sync_policy import PolicyKeeper
 from governd.delegation import issuer_tokens
 from governd.delegation.evidence_faults import (
@@ -115,6 +116,7 @@ class EvidenceVerifier:
         self._receiver = receiver
         self._observer = observer
         self._revocations = revocations
+        self._memo = EvidenceMemo()
 
     async def verify(self, shown: Shown, caller: Caller, now: float) -> Delegation:
         """What evidence proves for whoever shows it.
@@ -143,9 +145,24 @@ class EvidenceVerifier:
         manifest = self._manifest()
         if shown.kind is EvidenceKind.ACTING_AS:
             return await self._receiver.receive(shown, caller, now)
+        key = shows(shown.token, shown.kind, caller)
+        found = self._memo.find(key)
+        if found is not None and found.grounds.manifest is manifest:
+            keys = await self._keys.keys(found.issuer, found.key_id)
+            if found.holds(Grounds(manifest, keys, self._revocations()), now):
+                return found.delegation
+        found = await self._opened(shown, caller, manifest, now)
+        self._memo.keep(key, found)
+        return found.delegation
+
+    async def _opened(
+        self, shown: Shown, caller: Caller, manifest: Manifest, now: float
+    ) -> Verified:
         opened = issuer_tokens.open_token(shown.token, shown.kind, manifest.issuer)
         keys = await self._keys.keys(opened.issuer, opened.key_id)
-        return issuer_tokens.verify(opened, keys, caller.spiffe_id, self._revocations(), now)
+        grounds = Grounds(manifest, keys, self._revocations())
+        found = issuer_tokens.verify(opened, keys, caller.spiffe_id, grounds.revoked, now)
+        return Verified(opened.issuer, opened.key_id, grounds, found)
 
     def _manifest(self) -> Manifest:
         policy = self._keeper.state.policy

@@ -15,18 +15,16 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Never, Protocol
 
+from cachetools import LRUCache
+
+from governd.application.renewing import Passing, Renewed, RenewedSet, Times
 from governd.delegation.evidence_faults import EvidenceUnavailableError
 from governd.delegation.issuer_key_set import IssuerKeySet
-from governd.errors import GoverndError
+from governd.policy.jwk import Jwk
 from governd.policy.trusted import Issuer
 
-LOOK_SECONDS = 1.0
-"""How often is looked for keys that are due."""
-_JITTER = 0.1
-
-
-class IssuerAwayError(GoverndError):
-    """An issuer's keys cannot be fetched: it is away, or says something else."""
+_STATED = 64
+"""Issuers whose stated keys are not read anew for each token."""
 
 
 class KeySource(Protocol):
@@ -50,35 +48,12 @@ class KeyObserver(Protocol):
         """They did not come."""
 
 
-class KeyTimes(NamedTuple):
-    """How old keys may be, in seconds.
+class _Where(NamedTuple):
+    """Whose keys, and where they are."""
 
-    Attributes:
-        refresh: From this age on they are renewed.
-        max_staleness: At this age they count no longer.
-        least: Between two attempts.
-    """
-
-    refresh: float
-    max_staleness: float
-    least: float = 10.0
-
-
-class _Held:
-    """What is known of one issuer's keys."""
-
-    def __init__(self, issuer: Issuer) -> None:
-        self.issuer = issuer
-        self.keys = IssuerKeySet(key.members() for key in issuer.key)
-        self.fetched = -float("inf")
-        self.tried = -float("inf")
-        self.due = -float("inf")
-        self.failures = 0
-        self.fetching: asyncio.Task[None] | None = None
-
-    def is_of(self, issuer: Issuer) -> bool:
-        """Whether policy still means the same keys."""
-        return (self.issuer.jwks_uri, self.issuer.key) == (issuer.jwks_uri, issuer.key)
+    issuer: str
+    name: str
+    uri: str
 
 
 class IssuerKeyKeeper:
@@ -88,7 +63,7 @@ class IssuerKeyKeeper:
         self,
         source: KeySource,
         observer: KeyObserver,
-        times: KeyTimes,
+        times: Times,
         *,
         issuers: Callable[[], Sequence[Issuer]],
         clock: Callable[[], float],
@@ -108,12 +83,15 @@ class IssuerKeyKeeper:
         """
         self._source = source
         self._observer = observer
-        self._times = times
         self._issuers = issuers
-        self._clock = clock
-        self._sleep = sleep
-        self._spread = spread
-        self._held: dict[str, _Held] = {}
+        self._stated: LRUCache[tuple[Jwk, ...], IssuerKeySet] = LRUCache(_STATED)
+        self._held: RenewedSet[_Where, IssuerKeySet] = RenewedSet(
+            self._fetch,
+            self._tell,
+            times,
+            named=self._named,
+            passing=Passing(clock, sleep, spread),
+        )
 
     async def keys(self, issuer: Issuer, key_id: str) -> IssuerKeySet:
         """An issuer's keys, as new as a token with that ``kid`` demands.
@@ -121,85 +99,50 @@ class IssuerKeyKeeper:
         Raises:
             EvidenceUnavailableError: They cannot be had, or not as new.
         """
-        held = self._of(issuer)
         if issuer.jwks_uri is None:
-            return held.keys
-        if self._age(held) >= self._times.max_staleness or key_id not in held.keys:
-            await self._ask(held)
-        if self._age(held) >= self._times.max_staleness:
-            self._refuse(held, "its keys cannot be had")
-        if key_id not in held.keys and held.failures:
-            self._refuse(held, "it cannot be asked whether it has new keys")
-        return held.keys
+            return self._those_stated(issuer.key)
+        held = self._held.of(_Where(issuer.issuer, issuer.name, issuer.jwks_uri))
+        if not held.counts or held.value is None or key_id not in held.value:
+            await held.ask()
+        if not held.counts or held.value is None:
+            _refuse(issuer, held, "its keys cannot be had")
+        if key_id not in held.value and held.problem is not None:
+            _refuse(issuer, held, "it cannot be asked whether it has new keys")
+        return held.value
 
     async def tend(self) -> Never:
         """Renews keys before anybody waits for them, for ever."""
-        while True:
-            named = {one.issuer: one for one in self._issuers()}
-            for gone in self._held.keys() - named.keys():
-                self._forget(gone)
-            for issuer in named.values():
-                held = self._of(issuer)
-                if issuer.jwks_uri and self._clock() >= held.due:
-                    self._begin(held)
-            await self._sleep(LOOK_SECONDS)
+        await self._held.tend()
 
     def oldest_seconds(self) -> float:
         """The greatest age of keys that were fetched, 0 for none."""
-        ages = (self._age(one) for one in list(self._held.values()) if one.issuer.jwks_uri)
-        return max((age for age in ages if age < float("inf")), default=0.0)
+        return self._held.oldest_seconds()
 
     async def close(self) -> None:
         """Ends all attempts."""
-        tasks = [one.fetching for one in self._held.values() if one.fetching]
-        for name in list(self._held):
-            self._forget(name)
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._held.close()
 
-    def _of(self, issuer: Issuer) -> _Held:
-        held = self._held.get(issuer.issuer)
-        if held is None or not held.is_of(issuer):
-            self._forget(issuer.issuer)
-            held = self._held[issuer.issuer] = _Held(issuer)
-        return held
+    def _those_stated(self, keys: tuple[Jwk, ...]) -> IssuerKeySet:
+        found = self._stated.get(keys)
+        if found is None:
+            found = self._stated[keys] = IssuerKeySet(key.members() for key in keys)
+        return found
 
-    def _forget(self, name: str) -> None:
-        held = self._held.pop(name, None)
-        if held is not None and held.fetching is not None:
-            held.fetching.cancel()
+    def _named(self) -> list[_Where]:
+        return [
+            _Where(one.issuer, one.name, one.jwks_uri) for one in self._issuers() if one.jwks_uri
+        ]
 
-    def _age(self, held: _Held) -> float:
-        return self._clock() - held.fetched
+    async def _fetch(self, where: _Where) -> IssuerKeySet:
+        return IssuerKeySet.read(await self._source.fetch(where.uri))
 
-    async def _ask(self, held: _Held) -> None:
-        """Waits for one attempt, where one may be made or is under way."""
-        running = held.fetching is not None and not held.fetching.done()
-        if running or self._clock() - held.tried >= self._times.least:
-            await asyncio.wait([self._begin(held)])
-
-    def _begin(self, held: _Held) -> "asyncio.Task[None]":
-        if held.fetching is None or held.fetching.done():
-            held.tried = self._clock()
-            held.fetching = asyncio.ensure_future(self._fetch(held))
-        return held.fetching
-
-    async def _fetch(self, held: _Held) -> None:
-        name, before = held.issuer.name, self._clock()
-        try:
-            document = await self._source.fetch(held.issuer.jwks_uri or "")
-            held.keys = IssuerKeySet.read(document)
-        except (IssuerAwayError, ValueError) as error:
-            held.failures += 1
-            self._observer.failed(name, str(error))
-            wait = min(self._times.refresh, self._times.least * 2 ** min(held.failures - 1, 16))
+    def _tell(self, where: _Where, error: str) -> None:
+        if error:
+            self._observer.failed(where.name, error)
         else:
-            held.failures, held.fetched, wait = 0, before, self._times.refresh
-            self._observer.fetched(name)
-        held.due = self._clock() + wait * (1 - _JITTER * self._spread())
+            self._observer.fetched(where.name)
 
-    def _refuse(self, held: _Held, why: str) -> Never:
-        again = held.tried + self._times.least - self._clock()
-        message = f"evidence: issuer {held.issuer.name}: {why}"
-        raise EvidenceUnavailableError(
-            message, retry_after=max(1.0, again), issuer=held.issuer.name
-        )
+
+def _refuse(issuer: Issuer, held: Renewed[IssuerKeySet], why: str) -> Never:
+    message = f"evidence: issuer {issuer.name}: {why}"
+    raise EvidenceUnavailableError(message, retry_after=held.again_after, issuer=issuer.name)

@@ -4,14 +4,17 @@ Invariants:
     * Who asks is the first of the actors, and nobody's word but the channel's says who that is.
     * A chain begins with a user's own token only. An acting-as token is extended: what began
       anew from one would be free of everything that its parent does not permit.
+    * What is extended was taken, by who extends it, here: a token that a receiver must not
+      take would become one that the next receiver takes.
 """
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NoReturn
 
+from governd.application.delegation_told import TYPES, delegation_of
 from governd.application.evidence import EvidenceVerifier, Shown
-from governd.application.receive_tokens import PARENT, TokenReception, delegation_of
+from governd.application.receive_tokens import PARENT, TokenReception
 from governd.delegation import attenuation
 from governd.delegation.acting_as import (
     DEFAULT_MAX_DEPTH,
@@ -21,7 +24,6 @@ from governd.delegation.acting_as import (
     Evidence,
 )
 from governd.delegation.attenuation import Order, Stamp
-from governd.delegation.binding import BindingLevel
 from governd.delegation.evidence_faults import EvidenceError, EvidenceFault
 from governd.delegation.opening import digest_of
 from governd.delegation.verification import Verified
@@ -29,14 +31,8 @@ from governd.errors import RequestError
 from governd.identity import Caller
 from governd.identity.secret import Secret
 from governd.policy.allowed import Allowed
-from governd.policy.delegated import Delegation, EvidenceKind
+from governd.policy.delegated import Delegation
 from governd.policy.trusted import DelegationRules
-
-_TYPES = {
-    EvidenceKind.ID_TOKEN: "urn:ietf:params:oauth:token-type:id_token",
-    EvidenceKind.ACCESS_TOKEN: "urn:ietf:params:oauth:token-type:access_token",
-}
-"""URIs of kinds of tokens (RFC 8693, section 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +102,7 @@ class Bases:
             EvidenceError: It does not hold.
             EvidenceUnavailableError: That cannot be told now.
         """
-        kind = _TYPES.get(shown.kind)
+        kind = TYPES.get(shown.kind)
         if kind is None:
             message = "evidence.acting_as_token: is extended, with Extend; no chain begins with it"
             raise RequestError(message, field="evidence.acting_as_token")
@@ -118,7 +114,7 @@ class Bases:
         return Basis(given, ends, (Evidence(kind, digest, given.user.issuer, int(ends)),))
 
     def of_parent(self, parent: Secret, caller: Caller, now: float) -> Basis:
-        """A token that the caller received.
+        """A token that the caller received, and took.
 
         Args:
             parent: The token.
@@ -126,16 +122,25 @@ class Bases:
             now: Seconds since 1970.
 
         Raises:
-            EvidenceError: It does not count.
+            EvidenceError: It does not count, was not taken here, or was tied too little.
             EvidenceUnavailableError: That cannot be told now.
         """
         moment = datetime.fromtimestamp(now, UTC)
-        found = self._reception.inspect(parent, caller.spiffe_id, moment, field=PARENT)
+        found = self._reception.held(parent, caller.spiffe_id, moment, field=PARENT)
         token = found.token
         actors = (caller.spiffe_id, *token.actors)
-        none = BindingLevel.UNSAFE_NONE
-        given = delegation_of(token, actors, binding=none, expires=token.expires_at)
+        given = delegation_of(token, actors, binding=found.binding, expires=token.expires_at)
         return Basis(given, token.expires_at, parent=found)
+
+    def check_not_revoked(self, basis: Basis, token: ActingAs) -> None:
+        """Asks once more, when a token is about to be handed out.
+
+        Raises:
+            EvidenceError: It is revoked, or its parent is.
+        """
+        if basis.parent is not None:
+            self._reception.check_not_revoked(basis.parent.token, field=PARENT)
+        self._reception.check_not_revoked(token, field="evidence")
 
 
 def _expired() -> NoReturn:

@@ -5,13 +5,14 @@ under the audience's SPIFFE ID, and an agent where it declares none. Where there
 each is a question, and one deny denies: the token would be good at all of them.
 
 The question's delegation is that of the token as it would be, not that of the evidence: with
-the actors, scopes, details and binding that are asked for.
+the actors, scopes, details and binding that are asked for. Beside them stays what the user's
+access token grants, for policies to compare the two.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from governd.application.receive_tokens import tools_of
+from governd.application.delegation_told import tools_of
 from governd.delegation.attenuation import ACTION, Order
 from governd.delegation.binding import tied
 from governd.delegation.details import ToolDetail
@@ -19,6 +20,7 @@ from governd.identity import SpiffeId
 from governd.identity.user import User
 from governd.policy.allowed import Terms
 from governd.policy.compiled import CompiledPolicy
+from governd.policy.coverage import granted
 from governd.policy.delegated import Circumstances, Delegation
 from governd.policy.question import Question, ResourceRef
 
@@ -52,12 +54,16 @@ def questions(policy: CompiledPolicy | None, wanted: Wanted, given: Delegation) 
         policy: In force; it may be ``None``.
         wanted: What is asked for.
         given: What the evidence says; the first of the actors is who asks.
+
+    Raises:
+        RequestError: The details name more tools than policies look at.
     """
     minted = replace(
         given,
         scopes=frozenset(wanted.scopes),
         details=tools_of(wanted.details),
         binding=int(tied(wanted.order.request)),
+        granted=granted(given),
     )
     circumstances = Circumstances(delegation=minted)
     return [

@@ -19,7 +19,7 @@ from typing import Self, TypeVar
 from governd.application.keep_identities import HeldIdentity, IdentityKeeper, Phase
 from governd.errors import IdentityError
 from governd.identity import SpiffeId
-from governd.identity.svid import Selector, Workload, X509Svid
+from governd.identity.svid import JwtSvid, Selector, Workload, X509Svid
 from governd.identity.svid_signer import SvidSigner, signer_of
 
 SERVER, SIGNER = "/governd/server", "/governd/signer"
@@ -120,6 +120,15 @@ class OwnServingIdentity(OwnIdentity):
             IdentityError: There is none.
         """
         return self._svid(now)
+
+    async def jwt_svid(self, audience: str) -> JwtSvid:
+        """A JWT-SVID for one audience: by it governd proves at an authorization server who asks.
+
+        Raises:
+            IdentityError: There is none to be had.
+        """
+        # Several entries may issue the ID; whichever it is, it is this one.
+        return (await self._started().jwt_svids([audience], self.spiffe_id))[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,14 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from governd.errors import PolicyError
 from governd.kya.kept_agent import KeptAgent
 from governd.policy.compiled import CompiledPolicy
 from governd.policy.registration import Registration
+
+
+class CompilerError(PolicyError):
+    """Compiling failed, and not for what the source says: it may work the next time."""
 
 
 class PolicyCompilerPort(Protocol):
@@ -76,4 +81,11 @@ class AgentStore(Protocol):
 
         Raises:
             RegistrationsError: It cannot be written.
+        """
+
+    async def remove(self, registration: KeptAgent, /) -> None:
+        """Keeps nothing of an agent any more.
+
+        Raises:
+            RegistrationsError: It may be there again after a restart.
         """

@@ -3,27 +3,29 @@
 Whoever calls is the one audience that counts; which signers do, and how tightly a token has
 to be tied, policy says; trust bundles are those that are held for this node.
 
-A token is *taken* when it comes with a request, once. After that, and only then, it is
-*evidence*: its audience may show it with every question that it has while it serves the
-request, and policy sees how tightly the token was tied when it was taken. To be *extended*, it
-is inspected: its ties were its audience's to check when it came.
+A token is *taken* when it comes with a request, once. After that, once it is on record, and
+only then, it is *held*: its audience may show it as evidence with every question that it has
+while it serves the request, and extend it. Policy sees how tightly the token was tied when it
+was taken.
 
 Promises:
-    * Evidence that was not taken here, by its audience, is refused: nobody looked at what it
-      is tied to, or whether it was used before.
+    * What was not taken here, by its audience, is no evidence and is not extended: nobody
+      looked at what it is tied to, or whether it was used before.
     * One memory of used tokens serves all callers of this process.
     * Before the first trust bundle has come nothing is said of any token.
 """
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from governd.application.delegation_told import delegation_of
 from governd.application.evidence import Shown
+from governd.application.known_agents import LevelOf, nobody_known
 from governd.application.sync_policy import PolicyKeeper
 from governd.delegation.acting_as import SKEW_SECONDS, ActingAs
 from governd.delegation.binding import BindingLevel
-from governd.delegation.details import ToolDetail
 from governd.delegation.evidence_faults import (
     EvidenceError,
     EvidenceFault,
@@ -31,7 +33,7 @@ from governd.delegation.evidence_faults import (
 )
 from governd.delegation.expectations import Arrival, Expectations, IssuerRule
 from governd.delegation.opening import Opener
-from governd.delegation.rejection import Rejected
+from governd.delegation.rejection import Reason, Rejected
 from governd.delegation.replay import UsedTokens
 from governd.delegation.revocations import Revocations
 from governd.delegation.taken import TakenTokens
@@ -39,7 +41,7 @@ from governd.delegation.verification import Receiver, Verified
 from governd.identity import Caller, SpiffeId
 from governd.identity.secret import Secret
 from governd.identity.verification import Bundles, Verifier
-from governd.policy.delegated import DelegatedTools, Delegation, EvidenceKind
+from governd.policy.delegated import Delegation
 from governd.policy.trusted import DelegationRules
 
 EVIDENCE = "evidence.acting_as_token"
@@ -50,15 +52,23 @@ _RETRY_SECONDS = 1.0
 class TokenReception:
     """Where acting-as tokens come in; implements ``evidence.TokenReceiver``."""
 
-    def __init__(self, policies: PolicyKeeper, *, revocations: Callable[[], Revocations]) -> None:
+    def __init__(
+        self,
+        policies: PolicyKeeper,
+        *,
+        revocations: Callable[[], Revocations],
+        level_of: LevelOf = nobody_known,
+    ) -> None:
         """Trusts nobody yet.
 
         Args:
             policies: Holds the policy in force.
             revocations: What counts no longer.
+            level_of: How well agents are known: of whom acts on, no token says it.
         """
         self._policies = policies
         self._revocations = revocations
+        self._level_of = level_of
         self._verifier = Verifier({})
         self._receiver = Receiver(Opener(self._verifier), UsedTokens())
         self._taken = TakenTokens()
@@ -85,6 +95,8 @@ class TokenReception:
     ) -> Verified | Rejected:
         """Whether a token counts that came with a request; it is used then.
 
+        It is not held before it is said to be (``hold``).
+
         Args:
             token: Compact JWS.
             audience: Who received it, as the channel says.
@@ -96,13 +108,14 @@ class TokenReception:
             EvidenceUnavailableError: No trust bundle has come yet.
         """
         expected = self._expected(audience, least)
-        found = self._receiver.receive(_text(token), expected, arrival, now)
-        if isinstance(found, Verified):
-            self._taken.keep(found, now)
-        return found
+        return self._receiver.receive(_text(token), expected, arrival, now)
 
-    def inspect(self, token: Secret, audience: SpiffeId, now: datetime, *, field: str) -> Verified:
-        """What a token says that its audience holds; it is not used up.
+    def hold(self, found: Verified, now: datetime) -> None:
+        """A token that was taken is on record: from now on its audience holds it."""
+        self._taken.keep(found, now)
+
+    def held(self, token: Secret, audience: SpiffeId, now: datetime, *, field: str) -> Verified:
+        """What a token says that its audience holds, tied as it was when it was taken.
 
         Args:
             token: Compact JWS.
@@ -111,14 +124,27 @@ class TokenReception:
             field: Where in the request it was shown.
 
         Raises:
-            EvidenceError: It does not count.
+            EvidenceError: It does not count, was not taken, or was tied too little.
             EvidenceUnavailableError: No trust bundle has come yet.
         """
         expected = self._expected(audience)
         found = self._receiver.inspect(_text(token), expected, now)
         if isinstance(found, Rejected):
             raise _rejected(found, field)
-        return found
+        binding = self._taken.binding(found.digest)
+        if binding is None or binding < expected.least_binding:
+            message = "was not taken by Verify here, or was tied too little"
+            raise EvidenceError(EvidenceFault.ACTING_AS, message, field=field)
+        return replace(found, binding=binding)
+
+    def check_not_revoked(self, token: ActingAs, *, field: str) -> None:
+        """Asks once more, where time has passed since a token was looked at.
+
+        Raises:
+            EvidenceError: It is revoked.
+        """
+        if self._revocations().contains(token):
+            raise _rejected(Rejected(Reason.REVOKED, "is revoked"), field)
 
     async def receive(self, shown: Shown, caller: Caller, now: float) -> Delegation:
         """What a token delegates that was taken; as ``evidence.TokenReceiver`` has it.
@@ -131,14 +157,15 @@ class TokenReception:
             EvidenceUnavailableError: No trust bundle has come yet.
         """
         moment = datetime.fromtimestamp(now, UTC)
-        found = self.inspect(shown.token, caller.spiffe_id, moment, field=EVIDENCE)
-        binding = self._taken.binding(found.digest)
-        if binding is None or binding < self.rules.min_binding:
-            message = "was not taken by Verify here, or was tied too little"
-            raise EvidenceError(EvidenceFault.ACTING_AS, message, field=EVIDENCE)
+        found = self.held(shown.token, caller.spiffe_id, moment, field=EVIDENCE)
         actors = _actors(found.token, shown.arrival.peer, caller.spiffe_id)
-        ends = found.token.expires_at + SKEW_SECONDS
-        return delegation_of(found.token, actors, binding=binding, expires=ends)
+        return delegation_of(
+            found.token,
+            actors,
+            binding=found.binding,
+            expires=found.token.expires_at + SKEW_SECONDS,
+            level_of=self._level_of,
+        )
 
     def _expected(
         self, audience: SpiffeId, least: BindingLevel = BindingLevel.UNSAFE_NONE
@@ -153,37 +180,6 @@ class TokenReception:
             max(least, BindingLevel(rules.min_binding)),
             self._revocations(),
         )
-
-
-def delegation_of(
-    token: ActingAs, actors: tuple[SpiffeId, ...], *, binding: BindingLevel, expires: float
-) -> Delegation:
-    """What policy is told of a token.
-
-    Args:
-        token: What it says.
-        actors: Who acts, and who delegated to it.
-        binding: How tightly it was tied.
-        expires: From when on it counts no more, in seconds since 1970.
-    """
-    return Delegation(
-        token.user,
-        actors,
-        frozenset({EvidenceKind.ACTING_AS}),
-        expires,
-        frozenset(token.scopes),
-        tools_of(token.details),
-        int(binding),
-        token.kya_level,
-    )
-
-
-def tools_of(details: tuple[ToolDetail, ...]) -> tuple[DelegatedTools, ...]:
-    """Authorization details as policy has them."""
-    return tuple(
-        DelegatedTools(frozenset(one.actions), frozenset(one.locations), frozenset(one.tools))
-        for one in details
-    )
 
 
 def _actors(token: ActingAs, peer: SpiffeId | None, holder: SpiffeId) -> tuple[SpiffeId, ...]:

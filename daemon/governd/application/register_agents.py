@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
-from governd.application.agent_lines import agent_approval_line, agent_line
+from governd.application.agent_lines import agent_approval_line, agent_forgotten_line, agent_line
 from governd.application.agents import Agents
 from governd.application.attest_agents import certificates_of
-from governd.application.hold_identity import HeldIdentity
+from governd.application.call import Call
 from governd.application.sync_policy import PolicyKeeper
 from governd.audit.ports import DecisionLog
 from governd.errors import (
@@ -22,7 +22,7 @@ from governd.errors import (
     RegistrationTooLargeError,
     RequestError,
 )
-from governd.identity import Caller, SpiffeId
+from governd.identity import SpiffeId
 from governd.identity.verification import Bundles
 from governd.kya.attestation import MAX_BYTES
 from governd.kya.card import AgentCard, CardLimits
@@ -33,7 +33,6 @@ from governd.policy.decision import PolicyInfo
 
 MAX_AGENTS = 4096
 """Of one node: each has two cards on disk at most."""
-_NONE: frozenset[str] = frozenset()
 _RETRY_SECONDS = 1.0
 
 _Done = TypeVar("_Done")
@@ -48,12 +47,15 @@ class AgentObserver(Protocol):
     def approved(self, agent: RegisteredAgent, before: str) -> None:
         """An operator pinned a card; ``before`` is the digest that it was held to."""
 
+    def forgotten(self, agent: RegisteredAgent) -> None:
+        """An operator had an agent forgotten; as it was known before."""
+
     def not_kept(self, error: RegistrationsError) -> None:
-        """What was to be taken cannot be kept on disk, so it was not taken."""
+        """The disk failed, so that nothing was taken or forgotten."""
 
 
 class AgentKeeper:
-    """The use case behind RegisterAgent, GetAgent and ApproveAgent."""
+    """The use case behind RegisterAgent, ApproveAgent and ForgetAgent."""
 
     def __init__(
         self,
@@ -85,13 +87,12 @@ class AgentKeeper:
         self._working: asyncio.Future[Any] | None = None
 
     async def register(
-        self, caller: Caller, held: HeldIdentity | None, card_json: bytes, attestation: str = ""
+        self, this: Call, card_json: bytes, attestation: str = ""
     ) -> RegisteredAgent:
         """Takes the card of the calling agent, in place of the one before.
 
         Args:
-            caller: Who presents it, as the channel says.
-            held: Its identities, where governd holds them.
+            this: In which it is presented; who does is as the channel says.
             card_json: As the agent serves it.
             attestation: What an attester says of it; ``""`` for nothing.
 
@@ -105,7 +106,7 @@ class AgentKeeper:
             message = f"attestation: expected a compact JWS of at most {MAX_BYTES} bytes"
             raise RequestError(message, field="attestation")
         card = await asyncio.to_thread(read_card, card_json, limits=CardLimits())
-        return await self._in_turn(lambda: self._register(caller, held, card, attestation))
+        return await self._in_turn(lambda: self._register(this, card, attestation))
 
     async def approve(self, spiffe_id: SpiffeId, digest: str) -> RegisteredAgent:
         """Holds an agent to the card that it presented last.
@@ -121,6 +122,21 @@ class AgentKeeper:
         """
         return await self._in_turn(lambda: self._approve(spiffe_id, digest))
 
+    async def forget(self, spiffe_id: SpiffeId) -> RegisteredAgent:
+        """Forgets an agent; the next card that it presents is its first one.
+
+        Args:
+            spiffe_id: Which agent.
+
+        Returns:
+            As it was known before.
+
+        Raises:
+            AgentUnknownError: There is no such agent.
+            DecisionLogError: It cannot be put on record, or may be there again after a restart.
+        """
+        return await self._in_turn(lambda: self._forget(spiffe_id))
+
     def get(self, spiffe_id: SpiffeId) -> RegisteredAgent:
         """An agent as it is known now.
 
@@ -129,8 +145,7 @@ class AgentKeeper:
         """
         found = self._agents.held.get(spiffe_id)
         if found is None:
-            message = f"{spiffe_id} has registered no card"
-            raise AgentUnknownError(message, metadata={"spiffe_id": str(spiffe_id)})
+            raise unknown(spiffe_id)
         return found
 
     @property
@@ -144,10 +159,9 @@ class AgentKeeper:
             if await self._agents.trust(one):
                 await self._policies.redress()
 
-    async def _register(
-        self, caller: Caller, held: HeldIdentity | None, card: AgentCard, attestation: str
-    ) -> RegisteredAgent:
-        agents, spiffe_id = self._agents, caller.spiffe_id
+    async def _register(self, this: Call, card: AgentCard, attestation: str) -> RegisteredAgent:
+        agents, caller = self._agents, this.workload
+        spiffe_id = caller.spiffe_id
         old = agents.held.get(spiffe_id)
         if old is None and len(agents.held) >= self._max_agents:
             message = f"this node has {self._max_agents} agents, which is the limit"
@@ -157,7 +171,7 @@ class AgentKeeper:
             card,
             old.kept if old else None,
             attestation=attestation,
-            certificates=certificates_of(caller, held, agents.now()) if attestation else _NONE,
+            certificates=frozenset(certificates_of(this, agents.now()) if attestation else ()),
         )
         new = await agents.assess(kept)
         if new != old:
@@ -174,17 +188,28 @@ class AgentKeeper:
             self._observer.approved(new, old.pin.card.digest)
         return self.get(spiffe_id)
 
+    async def _forget(self, spiffe_id: SpiffeId) -> RegisteredAgent:
+        old = self.get(spiffe_id)
+        line = agent_forgotten_line(old, self._agents.now(), self.policy)
+        await self._change(spiffe_id, self._agents.forget(old, line, self._log))
+        self._observer.forgotten(old)
+        return old
+
     async def _take(self, line: bytes, agent: RegisteredAgent) -> None:
         """Puts an agent on record, on disk and in force."""
-        before = self._agents.level(agent.spiffe_id)
+        await self._change(agent.spiffe_id, self._agents.keep(agent, line, self._log))
+
+    async def _change(self, spiffe_id: SpiffeId, work: Awaitable[None]) -> None:
+        """Has something else known of an agent, and the epoch be another where it counts."""
+        before = self._agents.level(spiffe_id)
         try:
-            await self._agents.keep(agent, line, self._log)
+            await work
         except RegistrationsError as error:
             self._observer.not_kept(error)
             raise DecisionLogError(str(error), retry_after=_RETRY_SECONDS) from error
         except DecisionLogError as error:
             raise DecisionLogError(str(error), retry_after=_RETRY_SECONDS) from error
-        after = self._agents.level(agent.spiffe_id)
+        after = self._agents.level(spiffe_id)
         # What is leased counts for as long as the level did: not where it ends earlier now.
         if after.level != before.level or after.until < before.until:
             await self._policies.redress()
@@ -195,3 +220,9 @@ class AgentKeeper:
         self._working = task = asyncio.ensure_future(work())
         task.add_done_callback(lambda _: self._turn.release())
         return await asyncio.shield(task)
+
+
+def unknown(spiffe_id: SpiffeId) -> AgentUnknownError:
+    """What is said of an agent that is not there."""
+    message = f"{spiffe_id} has registered no card"
+    return AgentUnknownError(message, metadata={"spiffe_id": str(spiffe_id)})

@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from governd.application.ports import PolicyCompilerPort
-from governd.errors import CompilerError, PolicyError, Problem
+from governd.application.ports import CompilerError, PolicyCompilerPort
+from governd.errors import PolicyError, Problem
 from governd.policy.compiled import CompiledPolicy
 from governd.policy.decision import PolicyInfo
 from governd.policy.ports import PolicySourcePort

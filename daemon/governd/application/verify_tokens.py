@@ -10,7 +10,7 @@ from governd.application.receive_tokens import TokenReception
 from governd.audit.ports import DecisionLog
 from governd.delegation.binding import BindingLevel
 from governd.delegation.expectations import Arrival
-from governd.delegation.opening import digest_of
+from governd.delegation.opening import name_of
 from governd.delegation.rejection import Rejected
 from governd.delegation.verification import Verified
 from governd.identity.secret import Secret
@@ -65,13 +65,16 @@ class TokenVerifier:
 
         Raises:
             EvidenceUnavailableError: No trust bundle has come yet.
-            DecisionLogError: It is not on record. The token is used up all the same.
+            DecisionLogError: It is not on record. The token is used up all the same, and is
+                nobody's evidence.
         """
         start, now = self._clock(), self._wall_clock()
         caller, moment = this.workload, datetime.fromtimestamp(now, UTC)
         found = self._reception.take(token, caller.spiffe_id, arrival, moment, least=least)
-        digest = digest_of(token.reveal().decode())
-        line = verified_line(Occasion(VERIFY, caller, now), found, digest)
+        name = name_of(token.reveal().decode())
+        line = verified_line(Occasion(VERIFY, caller, now), found, name)
         await self._log.append([line])
+        if isinstance(found, Verified):
+            self._reception.hold(found, moment)
         self._observer.verified(found, self._clock() - start)
         return found

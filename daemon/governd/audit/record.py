@@ -83,14 +83,20 @@ def asked_part(
     )
 
 
-def acting_part(delegation: Mapping[str, object] | None, kya_level: int) -> str:
-    """In whose name it was asked, and how well the agent was known.
+def acting_part(
+    delegation: Mapping[str, object] | None,
+    kya_level: int,
+    token: Mapping[str, object] | None = None,
+) -> str:
+    """In whose name it was asked, how well the agent was known, and for which token.
 
     Args:
         delegation: Who acts for whom, and what proved it; ``None`` where nobody does.
         kya_level: Of the agent, 0 to 3.
+        token: Of a question for one: upstream and scopes; left out of any other.
     """
-    return _members({"delegation": delegation, "kya_level": kya_level})
+    members: dict[str, object] = {"delegation": delegation, "kya_level": kya_level}
+    return _members(members if token is None else {**members, "token": token})
 
 
 @functools.lru_cache(_CACHED_PARTS)
@@ -139,7 +145,7 @@ def report_record(
 
     Args:
         kind: ``outcome``, ``lease_use``, ``registration``, ``approval``, ``filter``, ``mint``,
-            ``extend``, ``verify``, ``agent_registration``, ``agent_approval`` or
+            ``extend``, ``verify``, ``token``, ``agent_registration``, ``agent_approval`` or
             ``kya_attestation``.
         time: When it did so, in seconds since the epoch.
         caller: SPIFFE ID of who did so; of what it reported, only its word stands for it.

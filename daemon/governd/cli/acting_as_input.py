@@ -1,20 +1,13 @@
 """What ``governd delegation`` reads: tokens, and requests that they are tied to."""
 
-import sys
 from collections.abc import Callable
-from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import click
 
-from governd.cli.printable import clean
+from governd.cli.input_file import read_file, refuse
 from governd.delegation import binding
 from governd.errors import RequestError
-from governd.identity.secret import Secret
-
-MAX_BYTES = 1 << 20
-"""Of a file that is read whole."""
-STDIN = "-"
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -35,18 +28,6 @@ def request_options(function: _F) -> _F:
     return function
 
 
-def read_token(name: str, option: str = "FILE") -> Secret:
-    """A token out of a file; ``-`` for standard input.
-
-    Raises:
-        click.UsageError: It cannot be read, or is no text that a token could be.
-    """
-    text = read_file(name, option).strip()
-    if not text.isascii() or not text:
-        refuse(option, f"there is no token in {clean(name)}")
-    return Secret(text)
-
-
 def request(method: str | None, uri: str | None, body: str | None) -> binding.RequestBinding | None:
     """The request that a token is tied to; ``None`` for none.
 
@@ -63,32 +44,3 @@ def request(method: str | None, uri: str | None, body: str | None) -> binding.Re
         return binding.request_binding(method, uri, found)
     except RequestError as error:
         refuse("--method, --uri", str(error))
-
-
-def read_file(name: str, option: str) -> bytes:
-    """A file whole; ``-`` for standard input.
-
-    Raises:
-        click.UsageError: It cannot be read, or is too large.
-    """
-    try:
-        if name == STDIN:
-            content = sys.stdin.buffer.read(MAX_BYTES + 1)
-        else:
-            with Path(name).open("rb") as file:
-                content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        refuse(option, f"cannot read {clean(name)}: {(error.strerror or str(error)).lower()}")
-    if len(content) > MAX_BYTES:
-        refuse(option, f"{clean(name)} has more than {MAX_BYTES} bytes")
-    return content
-
-
-def refuse(option: str, why: str) -> NoReturn:
-    """Ends the verb: the command was not understood.
-
-    Raises:
-        click.UsageError: Always.
-    """
-    message = f"{option}: {clean(why)}"
-    raise click.UsageError(message, click.get_current_context(silent=True))

@@ -14,6 +14,7 @@ from governd.cli import (
     acting_as_show,
     acting_as_text,
     connection,
+    input_file,
     options,
     output,
     question,
@@ -125,9 +126,9 @@ def _evidence(*files: str | None) -> types_pb2.Evidence:
     """The one token that shows in whose name."""
     given = [(kind, name) for kind, name in zip(_KINDS, files, strict=True) if name is not None]
     if len(given) != 1:
-        acting_as_input.refuse("--id-token, --access-token", "expected exactly one")
+        input_file.refuse("--id-token, --access-token", "expected exactly one")
     [(kind, name)] = given
-    token = acting_as_input.read_token(name, f"--{kind.replace('_', '-')}")
+    token = input_file.read_token(name, f"--{kind.replace('_', '-')}")
     evidence = types_pb2.Evidence()
     setattr(evidence, kind, token.reveal().decode())
     return evidence

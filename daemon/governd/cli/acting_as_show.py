@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
-from governd.cli import acting_as_input, acting_as_text, output
+from governd.cli import acting_as_input, acting_as_text, input_file, output
 from governd.cli.failure import NO, Failure
 from governd.delegation.acting_as import MAX_TOKEN_BYTES, TYPE, ActingAs
 from governd.delegation.claims import read_claims
@@ -30,13 +30,14 @@ def show(token_file: str, *, as_json: bool) -> None:
       verified (always false), user, user_issuer, actors (the current one first), audience,
       scopes, authorization_details, request (method, uri, query_digest, body_digest; null for
       none), issued_at, expires_at (RFC 3339), signer, token_id, transaction, max_depth,
-      certificate, parent (each null for none), kya_level, policy_digest, decision_id.
+      certificate, parent (each null for none), kya_level, kya_attestation (its jti; null for
+      none), policy_digest, decision_id.
 
     Examples:
       governd delegation show token.jwt
       governd delegation show - --json < token.jwt | jq -r '.actors[]'
     """
-    token = read(acting_as_input.read_token(token_file))
+    token = read(input_file.read_token(token_file))
     if as_json:
         output.show_json({"verified": False, **acting_as_text.to_json(token)})
         return

@@ -34,6 +34,7 @@ def to_json(token: ActingAs) -> dict[str, object]:
         "certificate": token.certificate,
         "parent": token.parent,
         "kya_level": token.kya_level,
+        "kya_attestation": token.kya.token_id if token.kya else None,
         "policy_digest": token.ruled.digest,
         "decision_id": token.ruled.decision_id,
     }
@@ -58,7 +59,7 @@ def facts(token: ActingAs, now: datetime) -> Iterator[tuple[str, RenderableType]
     yield "issued", _moment(token.issued_at)
     yield "ends", _ends(token, now)
     yield "actors", f"{token.depth} of at most {token.max_depth}"
-    yield "kya level", str(token.kya_level)
+    yield "kya level", _known(token)
     yield "signer", str(token.issuer)
     yield "token", token.token_id
     yield "transaction", token.transaction
@@ -71,6 +72,13 @@ def facts(token: ActingAs, now: datetime) -> Iterator[tuple[str, RenderableType]
 def _branch(depth: int, name: str, role: str) -> Text:
     indent = " " * (_INDENT * depth)
     return Text.assemble(f"{indent}{_BRANCH}", output.text(name), output.text(f"  {role}", "dim"))
+
+
+def _known(token: ActingAs) -> str:
+    """How well the least known actor is known, and what attests the current one."""
+    if token.kya is None:
+        return "0: nothing attests who acts"
+    return f"{token.kya.level}, by attestation {token.kya.token_id}"
 
 
 def _detail(detail: ToolDetail) -> str:

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from rich.console import RenderableType
 from rich.text import Text
 
-from governd.cli import acting_as_input, acting_as_text, output
+from governd.cli import acting_as_input, acting_as_text, input_file, output
 from governd.cli.failure import NO
 from governd.cli.printable import clean
 from governd.delegation.binding import BindingLevel
@@ -96,7 +96,7 @@ def verify(
         request=acting_as_input.request(method, uri, body),
     )
     found = Receiver(Opener(Verifier(trusted)), UsedTokens()).receive(
-        acting_as_input.read_token(token_file).reveal().decode(),
+        input_file.read_token(token_file).reveal().decode(),
         Expectations(frozenset({receiver}), rules, _LEVELS[least_binding]),
         came,
         datetime.now(UTC),
@@ -146,11 +146,11 @@ def _bundle(given: str, domain: str) -> tuple[str, list[bytes]]:
     name, equals, path = given.partition("=")
     if equals:
         domain = _spiffe_id(f"spiffe://{name}/x", "--bundle").trust_domain
-    content = acting_as_input.read_file(path if equals else given, "--bundle")
+    content = input_file.read_file(path if equals else given, "--bundle")
     try:
         found = x509.load_pem_x509_certificates(content)
     except ValueError:
-        acting_as_input.refuse("--bundle", f"expected certificates in PEM in {clean(given)}")
+        input_file.refuse("--bundle", f"expected certificates in PEM in {clean(given)}")
     return domain, [one.public_bytes(Encoding.DER) for one in found]
 
 
@@ -158,4 +158,4 @@ def _spiffe_id(text: str, option: str) -> SpiffeId:
     try:
         return SpiffeId.parse(text, field=option)
     except RequestError as error:
-        acting_as_input.refuse(option, str(error))
+        input_file.refuse(option, str(error))

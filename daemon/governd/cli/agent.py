@@ -8,11 +8,12 @@ VERBS = {
     "list": ("agent_list:list_", "List the agents that registered a card."),
     "show": ("agent_show:show", "Show what is known of an agent."),
     "approve": ("agent_approve:approve", "End the quarantine of an agent."),
+    "forget": ("agent_forget:forget", "Forget an agent and the card that it is held to."),
 }
 """As in ``root``."""
 
 
-@click.group(cls=LazyGroup, verbs=VERBS, short_help="Look at agents, and approve their cards.")
+@click.group(cls=LazyGroup, verbs=VERBS, short_help="Look at agents, and approve cards.")
 def agent() -> None:
     """Look at the agents of this node: their cards, and how much of these was verified.
 

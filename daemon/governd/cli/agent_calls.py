@@ -23,8 +23,18 @@ class OneAgent(Protocol):
         """Holds it to the card that it presented last, if that still has this digest."""
 
 
+class AgentToForget(Protocol):
+    """What forgetting an agent needs. Every failure of a call is a ``Failure``."""
+
+    def get(self, spiffe_id: str) -> admin_service_pb2.GetAgentStatusResponse:
+        """One agent with its card, and the card that it is held to."""
+
+    def forget(self, spiffe_id: str) -> admin_service_pb2.ForgetAgentResponse:
+        """Knows nothing of it any more."""
+
+
 class AgentCalls:
-    """Calls on an admin socket; implements ``OneAgent``."""
+    """Calls on an admin socket; implements ``OneAgent`` and ``AgentToForget``."""
 
     def __init__(self, path: Path, timeout: float) -> None:
         """Takes the socket, and the seconds that each call may take."""
@@ -61,6 +71,13 @@ class AgentCalls:
                 if isinstance(error, grpc.Call) and reason_of(error) in _REFUSALS:
                     raise refusal(error.details() or "governd refused") from error
                 raise
+
+    def forget(self, spiffe_id: str) -> admin_service_pb2.ForgetAgentResponse:
+        """As ``AgentToForget`` has it."""
+        request = admin_service_pb2.ForgetAgentRequest(spiffe_id=spiffe_id)
+        with channel_to(self._path, self._timeout, ADMIN) as channel:
+            stub = admin_service_pb2_grpc.AdminServiceStub(channel)
+            return stub.ForgetAgent(request, timeout=self._timeout)
 
 
 def refusal(why: str) -> Failure:

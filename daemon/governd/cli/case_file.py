@@ -89,7 +89,8 @@ def _problems(error: ValidationError, node: yaml.Node | None, path: Path) -> lis
         if item["type"] == "literal_error" and isinstance(about, yaml.MappingNode):
             continue  # the long form of what can be a word, too: what it lacks is told itself
         line = line_of(about.start_mark) if about else 0
-        said = _WORDS.get(item["type"]) or f"{item['msg'][:1].lower()}{item['msg'][1:]}"
+        text = item["msg"].removeprefix("Value error, ")
+        said = _WORDS.get(item["type"]) or f"{text[:1].lower()}{text[1:]}"
         # A union has something to say for each of its members; the first will do.
         found.setdefault(key, Problem(str(path), line, f"{key}: {said}" if key else said))
     return sorted(found.values(), key=lambda one: one.line)

@@ -30,7 +30,7 @@ from governd.cli import socket_path
 from governd.cli.failure import CANNOT_ASK, NO, USAGE, Failure
 
 _OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0))
-_WORKLOAD, ADMIN = "a workload socket", "the admin socket"
+WORKLOAD, ADMIN = "a workload socket", "the admin socket"
 _REFUSED = frozenset({"MINT_REFUSED", "EVIDENCE_INVALID"})
 """Reasons that are an answer: no."""
 _HINT = "name another with --socket, --admin-socket or their variables"
@@ -40,14 +40,14 @@ def evaluate(
     path: Path, request: policy_service_pb2.EvaluateRequest, timeout: float
 ) -> policy_service_pb2.EvaluateResponse:
     """Asks a question on a workload socket."""
-    with channel_to(path, timeout, _WORKLOAD) as channel:
+    with channel_to(path, timeout, WORKLOAD) as channel:
         return policy_service_pb2_grpc.PolicyServiceStub(channel).Evaluate(request, timeout=timeout)
 
 
 def whoami(path: Path, timeout: float) -> identity_service_pb2.WhoAmIResponse:
     """Asks on a workload socket who calls."""
     request = identity_service_pb2.WhoAmIRequest()
-    with channel_to(path, timeout, _WORKLOAD) as channel:
+    with channel_to(path, timeout, WORKLOAD) as channel:
         return identity_service_pb2_grpc.IdentityServiceStub(channel).WhoAmI(
             request, timeout=timeout
         )
@@ -57,7 +57,7 @@ def mint(
     path: Path, request: delegation_service_pb2.MintRequest, timeout: float
 ) -> delegation_service_pb2.MintResponse:
     """Asks on a workload socket for an acting-as token."""
-    with channel_to(path, timeout, _WORKLOAD) as channel:
+    with channel_to(path, timeout, WORKLOAD) as channel:
         stub = delegation_service_pb2_grpc.DelegationServiceStub(channel)
         return stub.Mint(request, timeout=timeout)
 

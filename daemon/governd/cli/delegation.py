@@ -21,8 +21,8 @@ def arguments(function: _F) -> _F:
         click.option(
             "--kya-level",
             type=click.IntRange(0, _MAX_LEVEL),
-            default=0,
-            help="How well the subject would be known.",
+            default=None,
+            help="How well the subject would be known; as well as it is now unless stated.",
         ),
         click.option(
             _OPTION,
@@ -35,14 +35,15 @@ def arguments(function: _F) -> _F:
 
 
 def state(
-    request: admin_service_pb2.ExplainRequest, delegation: str | None, kya_level: int
+    request: admin_service_pb2.ExplainRequest, delegation: str | None, kya_level: int | None
 ) -> None:
     """Adds to a request what is stated.
 
     Raises:
         click.UsageError: It is no delegation.
     """
-    request.kya_level = kya_level
+    if kya_level is not None:
+        request.kya_level = kya_level
     if delegation is None:
         return
     text = question.read(delegation, _OPTION)

@@ -27,7 +27,8 @@ def evaluate(
 
     ACTION is the protocol's own word, e.g. tools/call, tools/list or resources/read.
     RESOURCE is TYPE:ID, e.g. tool:git/git_commit, mcp_server:git or
-    agent:spiffe://example.org/agent/writer. The answer goes on record like any other.
+    agent:spiffe://example.org/agent/writer. The answer goes on record like any other. The
+    subject counts as well known as governd knows it now: see 'governd agent show'.
 
     Exit code:
       0 allow, 1 deny, 2 usage, 3 governd cannot be asked (treat it as a deny).

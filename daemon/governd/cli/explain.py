@@ -32,7 +32,7 @@ def explain(
     call_arguments: str | None,
     subject: str | None,
     delegation: str | None,
-    kya_level: int,
+    kya_level: int | None,
     caller: str,
     admin_socket: Path,
     timeout: float,
@@ -42,14 +42,16 @@ def explain(
 
     Policies that decided come first; for each candidate that did not apply, the first part
     of it that was false. Nothing is recorded, and of what is stated nothing is verified.
-    ACTION and RESOURCE are as for 'governd evaluate'.
+    ACTION and RESOURCE are as for 'governd evaluate'. Without --kya-level the subject counts
+    as well known as governd knows it now.
 
     Exit code:
       0 explained (whatever the decision), 2 usage, 3 governd cannot be asked.
 
     JSON:
       as for 'governd evaluate', and policies (each with policy_id, effect, determining,
-      applied, first_false, error, shadow, file, line) and undeclared_arguments.
+      applied, first_false, error, shadow, file, line), undeclared_arguments and kya_level
+      (0 to 3, as the subject counted).
 
     Examples:
       governd explain --caller spiffe://example.org/agent/reader tools/list mcp_server:git
@@ -90,6 +92,7 @@ def to_json(answer: admin_service_pb2.ExplainResponse) -> dict[str, object]:
         **evaluation.as_json(answer.evaluation),
         "policies": policies,
         "undeclared_arguments": list(answer.undeclared_arguments),
+        "kya_level": answer.kya_level,
     }
 
 
@@ -114,6 +117,7 @@ def _facts(
     answer: admin_service_pb2.ExplainResponse,
 ) -> Iterator[tuple[str, RenderableType]]:
     yield from (row for row in evaluation.rows(answer.evaluation) if row[0] != "decided by")
+    yield "kya level", str(answer.kya_level)
     if answer.undeclared_arguments:
         names = ", ".join(answer.undeclared_arguments)
         yield "undeclared", output.text(f"{names} (no policy sees them)", output.WARN)

@@ -9,6 +9,7 @@ from governd._proto.governd.v1 import admin_service_pb2
 from governd.cli import connection, options, output, revocation_text
 
 _LIFETIME = re.compile(r"([0-9]{1,9})([smhd])", re.ASCII)
+_CHILDREN = "what was extended from it stays valid: to end that, revoke the transaction"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -53,6 +54,9 @@ def add(
     "<issuer>#<subject>", of a transaction the "txn" of acting-as tokens, of a token its
     "jti". Revoking the same again says anew until when.
 
+    A token is one token: those that were extended from it stay valid. To end them, too,
+    revoke their transaction.
+
     If it cannot be put on record or on disk, that is told, and it counts all the same until
     governd restarts.
 
@@ -78,3 +82,5 @@ def add(
     line = output.text("revoked", output.GOOD)
     until = answer.revocation.until.ToJsonString()
     output.show(line.append_text(output.text(f"  {kind} {name} until {until}")))
+    if kind == "token":
+        output.show(output.text(_CHILDREN))

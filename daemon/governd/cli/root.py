@@ -22,9 +22,11 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "caller": ("caller:caller", "See who calls."),
     "identity": ("identity:identity", "See what identities governd holds."),
     "tool": ("tool:tool", "Look at, compare and approve MCP tools."),
-    "agent": ("agent:agent", "Look at agents, and approve their cards."),
+    "agent": ("agent:agent", "Look at agents, and approve cards."),
     "card": ("card:card", "Read and verify agent cards."),
     "delegation": ("acting_as:delegation", "Mint, draw and verify acting-as tokens."),
+    "upstream": ("upstream:upstream", "Look at upstreams, and check who issues their tokens."),
+    "token": ("token:token", "Get an access token, and see which are held."),
     "revocation": ("revocation:revocation", "Revoke agents, users and tokens."),
     "policy": ("policy:policy", "Check, test and reload policies."),
 }

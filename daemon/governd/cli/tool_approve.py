@@ -209,12 +209,15 @@ def check_digest(digest: str | None) -> None:
         raise click.UsageError(message, click.get_current_context(silent=True))
 
 
-def asker(*, asked: bool, as_json: bool) -> Callable[[str], bool]:
+def asker(
+    *, asked: bool, as_json: bool, instead: str = "state the --digest that was looked at, or --yes"
+) -> Callable[[str], bool]:
     """Who agrees: somebody at the terminal, where nothing else is written to it.
 
     Args:
         asked: Whether anybody has to be asked at all.
         as_json: Whether JSON is written to the terminal.
+        instead: What to do where nobody can be asked.
 
     Raises:
         click.UsageError: Nobody can be asked.
@@ -222,7 +225,7 @@ def asker(*, asked: bool, as_json: bool) -> Callable[[str], bool]:
     if not asked:
         return _agree
     if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        message = "nobody can be asked here: state the --digest that was looked at, or --yes"
+        message = f"nobody can be asked here: {instead}"
         raise click.UsageError(message, click.get_current_context(silent=True))
     return click.confirm
 

@@ -16,10 +16,12 @@ from governd.config.sections import (
     Metrics,
     Policy,
 )
+from governd.config.tokens import ClientKeyFile, Tokens
 
 __all__ = [
     "Admin",
     "AttestedListener",
+    "ClientKeyFile",
     "Config",
     "Csi",
     "DecisionLog",
@@ -34,6 +36,7 @@ __all__ = [
     "MtlsListener",
     "Policy",
     "StaticListener",
+    "Tokens",
     "load",
     "parse",
 ]

@@ -134,18 +134,18 @@ def _find(model: type[BaseModel], keys: tuple[str, ...]) -> FieldInfo | None:
 
 def _value(setting: FieldInfo, text: str) -> object:
     """What ``text`` stands for, by the type of the setting."""
-    wanted = set(_leaves(setting.annotation))
+    wanted = set(leaves(setting.annotation))
     if Path in wanted:
         return Path(text)  # not relative to the file's directory
     is_text = str in wanted or any(isinstance(choice, str) for choice in wanted)
     return text if is_text else _literal(text)
 
 
-def _leaves(annotation: object) -> Iterator[object]:
+def leaves(annotation: object) -> Iterator[object]:
     """The types and literals that an annotation is made of."""
     yield annotation
     for inner in get_args(annotation):
-        yield from _leaves(inner)
+        yield from leaves(inner)
 
 
 def _literal(text: str) -> object:
@@ -178,7 +178,7 @@ def _places(text: str) -> Iterator[tuple[int, Location]]:
             table = tuple(name.split("."))
             if header["open"] == "[[":
                 seen[name] = seen.get(name, -1) + 1
-                table = (name, seen[name])
+                table = (*table, seen[name])
             yield number, table
         elif key := _KEY.match(line):
             yield number, (*table, *key["name"].split("."))

@@ -12,7 +12,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from governd.config import listeners, rules
-from governd.config.document import Document, Location, Mistake, read_environment, read_toml
+from governd.config.document import (
+    Document,
+    Location,
+    Mistake,
+    leaves,
+    read_environment,
+    read_toml,
+)
 from governd.config.sections import Config
 from governd.errors import ConfigError, Problem
 
@@ -116,7 +123,7 @@ def _expected(details: ErrorDetails) -> str:
         case "extra_forbidden":
             return f"unknown key{_suggestion(details['loc'])}"
         case "tuple_type":
-            return f"expected an array{' of tables' if details['loc'] == ('listener',) else ''}"
+            return f"expected an array{' of tables' if _holds_tables(details['loc']) else ''}"
         case "value_error":
             return details["msg"].removeprefix("Value error, ")
         case _:
@@ -137,10 +144,21 @@ def _section_at(location: Sequence[int | str]) -> type[BaseModel]:
         return listeners.SECTIONS[str(location[2])]
     model: type[BaseModel] = Config
     for key in location:
-        annotation = model.model_fields[str(key)].annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            model = annotation
+        if isinstance(key, str):  # else the place within an array, whose kind is known
+            model = next(_sections_of(model.model_fields[key].annotation), model)
     return model
+
+
+def _sections_of(annotation: object) -> Iterator[type[BaseModel]]:
+    """The kinds of sections that a setting has, itself or as an array of them."""
+    for kind in leaves(annotation):
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield kind
+
+
+def _holds_tables(location: Location) -> bool:
+    parent = _section_at(location[:-1])
+    return any(_sections_of(parent.model_fields[str(location[-1])].annotation))
 
 
 def _given(value: object) -> str:

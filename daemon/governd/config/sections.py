@@ -21,6 +21,7 @@ from governd.config.fields import AbsolutePath, Section, TrustDomain, host_and_p
 from governd.config.identity import Identity
 from governd.config.issuers import Issuers
 from governd.config.listeners import Listener
+from governd.config.tokens import Tokens
 
 
 class Admin(Section):
@@ -149,6 +150,7 @@ class Config(Section):
     listener: tuple[Listener, ...] = Field((), strict=False)  # TOML has lists, no tuples
     policy: Policy = Policy()
     issuers: Issuers = Issuers()
+    tokens: Tokens = Tokens()
     decision_log: DecisionLog = Field(DecisionLog(), validate_default=True)
     limits: Limits = Limits()
     leases: Leases = Leases()

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import grpc
 
+from governd.application import call as calls
 from governd.application.call import Clock
 from governd.endpoints.gate import Account, Gate, Open
 from governd.endpoints.handlers import Context
@@ -52,6 +53,7 @@ class PeerInterceptor(Interceptor):
             self.gate.turned_away(method, grpc.StatusCode.UNAUTHENTICATED)
             raise
         self.gate.enter(account, method, context.invocation_metadata() or (), claim)
+        calls.current().certificate = claim.peer.certificate
         self._watch(self._peers.seconds_left(claim))
 
     def recheck(self) -> None:

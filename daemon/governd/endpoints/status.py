@@ -55,6 +55,9 @@ CODES: Mapping[str, grpc.StatusCode] = {
     "AGENT_UNKNOWN": grpc.StatusCode.NOT_FOUND,
     "EVIDENCE_INVALID": grpc.StatusCode.PERMISSION_DENIED,
     "EVIDENCE_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
+    "UPSTREAM_UNKNOWN": grpc.StatusCode.NOT_FOUND,
+    "TOKEN_REFUSED": grpc.StatusCode.FAILED_PRECONDITION,
+    "ISSUER_UNAVAILABLE": grpc.StatusCode.UNAVAILABLE,
     INTERNAL: grpc.StatusCode.INTERNAL,
 }
 

@@ -22,6 +22,7 @@ class EvidenceMetrics:
         ):
             for result in results:  # so that a rate can be taken of the first one, too
                 counter.labels(result)
+        self._children: dict[tuple[str, str], Counter] = {}
         age, revoked = names.ISSUER_KEYS_AGE, names.REVOKED
         self._age = Gauge(age.name, age.help, registry=registry)
         self._revoked = Gauge(revoked.name, revoked.help, registry=registry)
@@ -38,7 +39,10 @@ class EvidenceMetrics:
 
     def evidence(self, kind: str, result: str) -> None:
         """Counts what came of evidence."""
-        self._evidence.labels(kind, result).inc()
+        child = self._children.get((kind, result))
+        if child is None:
+            child = self._children[kind, result] = self._evidence.labels(kind, result)
+        child.inc()
 
     def fetch(self, result: str) -> None:
         """Counts an attempt to fetch an issuer's keys."""

@@ -71,5 +71,6 @@ class Key(enum.StrEnum):
     VOLUMES = "volumes", "How many volumes of pods."
     POD_UID = "pod_uid", "UID of a pod."
     RESULT = "result", "What became of something, a word from a fixed list."
-    ISSUER = "issuer", "Name of an issuer of tokens in the policy source."
+    ISSUER = "issuer", "Name of an issuer of tokens, or authorization server, in the policy."
+    UPSTREAM = "upstream", "Name of an upstream in the policy source."
     UNTIL = "until", "When something ends, in seconds since 1970."

@@ -11,6 +11,7 @@ from governd.observability import (
     delegation_names,
     evidence_names,
     identity_names,
+    token_names,
 )
 from governd.observability.log_keys import Key
 from governd.observability.names import METRICS, Metric
@@ -18,7 +19,7 @@ from governd.observability.names import METRICS, Metric
 
 def document() -> str:
     """``docs/metrics.md``."""
-    others = (identity_names, csi_names, agent_names, evidence_names, delegation_names)
+    others = (identity_names, csi_names, agent_names, evidence_names, delegation_names, token_names)
     rows = map(_metric_row, (*METRICS, *(metric for one in others for metric in one.METRICS)))
     return "\n".join((*_HEAD, *rows, *_LOG_HEAD, *_log_rows())) + "\n"
 

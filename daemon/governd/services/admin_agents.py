@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 
 from governd._proto.governd.v1 import admin_service_pb2
-from governd.application.agents import Agents
+from governd.application.agents import Agents, KnownLevel
 from governd.application.register_agents import AgentKeeper
 from governd.errors import RequestError
 from governd.identity import SpiffeId
@@ -57,6 +57,10 @@ class AdminAgents:
         wanted = SpiffeId.parse(request.spiffe_id, field="spiffe_id")
         return agents.details(self._keeper.get(wanted), self._known.now())
 
+    def level_of(self, spiffe_id: SpiffeId) -> KnownLevel:
+        """How well an agent is known now."""
+        return self._known.level(spiffe_id)
+
     async def approve(
         self, request: admin_service_pb2.ApproveAgentRequest
     ) -> admin_service_pb2.ApproveAgentResponse:
@@ -74,6 +78,23 @@ class AdminAgents:
             raise RequestError(message, field="digest")
         found = await self._keeper.approve(wanted, request.digest)
         return admin_service_pb2.ApproveAgentResponse(
+            status=agents.status(found, self._known.now()),
+            policy=convert.policy_info(self._keeper.policy),
+        )
+
+    async def forget(
+        self, request: admin_service_pb2.ForgetAgentRequest
+    ) -> admin_service_pb2.ForgetAgentResponse:
+        """Forgets an agent.
+
+        Raises:
+            RequestError: The SPIFFE ID is malformed.
+            AgentUnknownError: There is no such agent.
+            DecisionLogError: It cannot be put on record, or may be there again after a restart.
+        """
+        wanted = SpiffeId.parse(request.spiffe_id, field="spiffe_id")
+        found = await self._keeper.forget(wanted)
+        return admin_service_pb2.ForgetAgentResponse(
             status=agents.status(found, self._known.now()),
             policy=convert.policy_info(self._keeper.policy),
         )

@@ -4,20 +4,15 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from governd._proto.governd.v1 import admin_service_pb2, admin_service_pb2_grpc
-from governd.application.operate import CallerUsage, Component, Operator
+from governd.application.operate import Operator
 from governd.identity import SpiffeId
-from governd.policy.analysis import Explanation
-from governd.services import convert, stated
+from governd.services import admin_messages, convert, stated
 from governd.services.admin_agents import AdminAgents
 from governd.services.admin_identities import AdminIdentities
 from governd.services.admin_revocations import AdminRevocations
 from governd.services.admin_tools import AdminTools
+from governd.services.admin_upstreams import AdminUpstreams
 from governd.services.context import Context
-
-_EFFECTS = {
-    "permit": admin_service_pb2.POLICY_EFFECT_PERMIT,
-    "forbid": admin_service_pb2.POLICY_EFFECT_FORBID,
-}
 
 
 class AdminUseCases(NamedTuple):
@@ -28,12 +23,14 @@ class AdminUseCases(NamedTuple):
         identities: About what it holds for workloads.
         agents: About agents' cards.
         revocations: About what is revoked here.
+        upstreams: About upstreams, and tokens for them.
     """
 
     tools: AdminTools
     identities: AdminIdentities
     agents: AdminAgents
     revocations: AdminRevocations
+    upstreams: AdminUpstreams
 
 
 class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
@@ -42,7 +39,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     def __init__(self, operator: Operator, use_cases: AdminUseCases, parse: convert.Parse) -> None:
         """Takes the use case, what answers about the rest, and what reads arguments."""
         self._operator = operator
-        self._tools, self._identities, self._agents, self._revocations = use_cases
+        self._tools, self._identities, self._agents, self._revocations, self._upstreams = use_cases
         self._parse = parse
 
     async def Status(  # noqa: N802
@@ -56,7 +53,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
             version=status.version,
             started=convert.timestamp(status.started),
             ready=status.ready,
-            components=[_component(component) for component in status.components],
+            components=[admin_messages.component(component) for component in status.components],
             policy=convert.policy_info(status.policy),
             policies=status.policies,
             policy_problems=[convert.problem(problem) for problem in status.policy_problems],
@@ -76,14 +73,16 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         """Answers a question and says why, and records nothing."""
         caller = SpiffeId.parse(request.caller, field="caller")
         question = convert.question(request.question, caller, self._parse)
-        question = replace(question, circumstances=stated.read(request, question.subject))
+        given = stated.read(request, question.subject, self._agents.level_of)
+        question = replace(question, circumstances=given)
         explained, info = self._operator.explain(question)
         message = convert.decision(explained.decision)
         message.policy.CopyFrom(convert.policy_info(info))
         return admin_service_pb2.ExplainResponse(
             evaluation=message,
-            policies=[_explanation(item) for item in explained.policies],
+            policies=[admin_messages.explanation(item) for item in explained.policies],
             undeclared_arguments=explained.undeclared,
+            kya_level=given.kya_level,
         )
 
     async def Reload(  # noqa: N802
@@ -102,7 +101,7 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
     ) -> admin_service_pb2.ListCallersResponse:
         """Every caller that has a listener."""
         return admin_service_pb2.ListCallersResponse(
-            callers=[_caller(usage) for usage in self._operator.callers()]
+            callers=[admin_messages.caller(usage) for usage in self._operator.callers()]
         )
 
     async def ListIdentities(  # noqa: N802
@@ -169,6 +168,14 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         """Holds an agent to its card, and ends its quarantine."""
         return await self._agents.approve(request)
 
+    async def ForgetAgent(  # noqa: N802
+        self,
+        request: admin_service_pb2.ForgetAgentRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.ForgetAgentResponse:
+        """Knows nothing of an agent any more."""
+        return await self._agents.forget(request)
+
     async def Revoke(  # noqa: N802
         self,
         request: admin_service_pb2.RevokeRequest,
@@ -185,36 +192,26 @@ class AdminServicer(admin_service_pb2_grpc.AdminServiceServicer):
         """What is revoked on this node now."""
         return self._revocations.list(request)
 
+    async def ListUpstreams(  # noqa: N802
+        self,
+        request: admin_service_pb2.ListUpstreamsRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.ListUpstreamsResponse:
+        """What agents can get tokens for."""
+        return self._upstreams.list(request)
 
-def _component(value: Component) -> admin_service_pb2.ComponentStatus:
-    return admin_service_pb2.ComponentStatus(
-        name=value.name, ready=value.ready, detail=value.detail
-    )
+    async def CheckUpstream(  # noqa: N802
+        self,
+        request: admin_service_pb2.CheckUpstreamRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.CheckUpstreamResponse:
+        """Whether one of these could be had."""
+        return await self._upstreams.check(request)
 
-
-def _explanation(value: Explanation) -> admin_service_pb2.PolicyExplanation:
-    return admin_service_pb2.PolicyExplanation(
-        policy_id=value.policy.id,
-        effect=_EFFECTS[value.policy.effect],
-        applied=value.applied,
-        first_false=value.first_false,
-        error=value.error,
-        shadow=value.policy.traits.shadow,
-        file=value.policy.statement.file,
-        line=value.policy.statement.line,
-    )
-
-
-def _caller(value: CallerUsage) -> admin_service_pb2.CallerStatus:
-    message = admin_service_pb2.CallerStatus(
-        spiffe_id=str(value.caller.spiffe_id),
-        attestation=convert.ATTESTATIONS[value.caller.attestation],
-        listener=value.listener,
-        calls_in_flight=value.calls_in_flight,
-        calls=value.calls,
-        refused=value.refused,
-        tenant=value.tenant,
-    )
-    if value.idle_seconds is not None:
-        message.idle.CopyFrom(convert.duration(value.idle_seconds))
-    return message
+    async def ListTokens(  # noqa: N802
+        self,
+        request: admin_service_pb2.ListTokensRequest,
+        context: Context,  # noqa: ARG002
+    ) -> admin_service_pb2.ListTokensResponse:
+        """What is held, without the tokens."""
+        return self._upstreams.tokens(request)

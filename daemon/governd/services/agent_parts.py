@@ -14,14 +14,16 @@ from governd.adapters.identity_parts import IdentityParts
 from governd.adapters.registration_files import AGENTS, RegistrationFiles
 from governd.application.agents import Agents
 from governd.application.attest_agents import AgentAttester
+from governd.application.evaluate import Evaluator
 from governd.application.register_agents import AgentKeeper
+from governd.application.see_agents import AgentViewer
 from governd.application.sync_policy import PolicyKeeper
 from governd.audit.ports import DecisionLog
 from governd.endpoints.methods import Register
 from governd.kya.registered_agent import RegisteredAgent
 from governd.observability.agent_metrics import AgentMetrics
 from governd.services.admin_agents import AdminAgents
-from governd.services.agent_service import AgentServicer
+from governd.services.agent_service import AgentServicer, AgentUseCases
 
 
 class AgentParts:
@@ -31,7 +33,6 @@ class AgentParts:
         agents: Those that registered. They dress the policy.
         keeper: Takes their cards.
         attester: Attests them.
-        register: AgentService, for every workload listener.
         admin: What the operator is told of agents.
     """
 
@@ -60,6 +61,7 @@ class AgentParts:
             identities: Know the trust bundles, and who signs attestations.
         """
         self._identities = identities
+        self._policies = policies
         self.keeper = AgentKeeper(policies, self.agents, log, self._report, clock=time.monotonic)
         self.attester = AgentAttester(
             policies,
@@ -69,11 +71,20 @@ class AgentParts:
             observer=self._report,
             clock=time.monotonic,
         )
-        servicer = AgentServicer(self.agents, self.keeper, self.attester, self._report)
-        self.register: Register = functools.partial(
+        self.admin = AdminAgents(self.agents, self.keeper)
+
+    def register(self, evaluator: Evaluator) -> Register:
+        """AgentService, for every workload listener.
+
+        Args:
+            evaluator: Decides.
+        """
+        viewer = AgentViewer(self._policies, evaluator, self.keeper)
+        use_cases = AgentUseCases(self.keeper, viewer, self.attester)
+        servicer = AgentServicer(self.agents, use_cases, self._report)
+        return functools.partial(
             agent_service_pb2_grpc.add_AgentServiceServicer_to_server, servicer
         )
-        self.admin = AdminAgents(self.agents, self.keeper)
 
     async def follow(self) -> None:
         """Trusts what is to be trusted, for as long as that is told."""

@@ -1,12 +1,13 @@
 """AgentService: agents present their cards, and ask what is known of them."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from governd._proto.governd.v1 import agent_service_pb2, agent_service_pb2_grpc
 from governd.application import call
 from governd.application.agents import Agents
 from governd.application.attest_agents import AgentAttester
 from governd.application.register_agents import AgentKeeper
+from governd.application.see_agents import AgentViewer
 from governd.errors import GoverndError
 from governd.identity import SpiffeId
 from governd.kya.registered_agent import RegisteredAgent
@@ -24,16 +25,27 @@ class RefusalObserver(Protocol):
         """A registration was refused."""
 
 
+class AgentUseCases(NamedTuple):
+    """What answers agents.
+
+    Attributes:
+        keeper: Takes their cards.
+        viewer: Shows them each other.
+        attester: Attests them.
+    """
+
+    keeper: AgentKeeper
+    viewer: AgentViewer
+    attester: AgentAttester
+
+
 class AgentServicer(agent_service_pb2_grpc.AgentServiceServicer):
     """governd.v1.AgentService."""
 
-    def __init__(
-        self, known: Agents, keeper: AgentKeeper, attester: AgentAttester, observer: RefusalObserver
-    ) -> None:
+    def __init__(self, known: Agents, use_cases: AgentUseCases, observer: RefusalObserver) -> None:
         """Takes the agents, the use cases, and who is told of registrations that are refused."""
         self._known = known
-        self._keeper = keeper
-        self._attester = attester
+        self._keeper, self._viewer, self._attester = use_cases
         self._observer = observer
 
     async def RegisterAgent(  # noqa: N802
@@ -43,12 +55,9 @@ class AgentServicer(agent_service_pb2_grpc.AgentServiceServicer):
     ) -> agent_service_pb2.RegisterAgentResponse:
         """Takes the card of the calling agent."""
         this = call.current()
-        caller = this.workload
         try:
             this.charge(CALLS_PER_REGISTRATION - 1)
-            found = await self._keeper.register(
-                caller, this.held, request.card_json, request.attestation
-            )
+            found = await self._keeper.register(this, request.card_json, request.attestation)
         except GoverndError:
             self._observer.refused()
             raise
@@ -66,7 +75,7 @@ class AgentServicer(agent_service_pb2_grpc.AgentServiceServicer):
         wanted = caller = this.workload.spiffe_id
         if request.spiffe_id:
             wanted = SpiffeId.parse(request.spiffe_id, field="spiffe_id")
-        found = self._keeper.get(wanted)
+        found = await self._viewer.get(this, wanted)
         own = wanted == caller
         return agent_service_pb2.GetAgentResponse(
             agent=self._message(found),
@@ -77,5 +86,5 @@ class AgentServicer(agent_service_pb2_grpc.AgentServiceServicer):
         return agents.agent(found, self._known.now())
 
     async def _attestation(self, this: call.Call) -> str:
-        attested = await self._attester.of(this.workload, this.held)
+        attested = await self._attester.of(this)
         return attested.token if attested else ""

@@ -21,7 +21,7 @@ def agent(value: RegisteredAgent, now: datetime) -> agent_service_pb2.Agent:
         value: As it is registered.
         now: In UTC.
     """
-    card, vouched = value.card, value.vouched
+    card, vouched = value.card, value.vouched.at(now)
     message = agent_service_pb2.Agent(
         spiffe_id=str(value.spiffe_id),
         level=agent_service_pb2.KyaLevel.ValueType(value.level(now)),

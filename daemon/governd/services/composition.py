@@ -46,13 +46,19 @@ from governd.services.identity_service import IdentityServicer
 from governd.services.policy_service import PolicyServicer, UseCases
 from governd.services.questions import Questions
 from governd.services.registrations import RegistrationLimits
+from governd.services.token_parts import TokenParts
 from governd.services.tool_service import ToolServicer, ToolUseCases
 from governd.services.workload_api import WorkloadApiServicer
 
 POLICY = "governd.v1.PolicyService"
 IDENTITY = "governd.v1.IdentityService"
 ADMIN = "governd.v1.AdminService"
-GATED = (POLICY, "governd.v1.ToolService", "governd.v1.DelegationService")
+GATED = (
+    POLICY,
+    "governd.v1.ToolService",
+    "governd.v1.DelegationService",
+    "governd.v1.TokenService",
+)
 """Services that are not ready before there is a policy."""
 STANDING = (IDENTITY, "governd.v1.AgentService", ADMIN)
 """Those that are."""
@@ -77,6 +83,7 @@ class Parts:
         agents: What is about agents.
         evidence: What verifies evidence, and what revokes.
         delegations: What is about acting-as tokens.
+        tokens: What is about tokens for upstreams.
     """
 
     config: Config
@@ -91,6 +98,7 @@ class Parts:
     agents: AgentParts
     evidence: EvidenceParts
     delegations: DelegationParts
+    tokens: TokenParts
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +142,17 @@ def _workload(parts: Parts, tool_keeper: ToolKeeper) -> Iterator[Register]:
     )
     yield functools.partial(tool_service_pb2_grpc.add_ToolServiceServicer_to_server, tools)
     yield functools.partial(workload_stubs.add_to_server, workload_api)
-    yield parts.agents.register
+    yield parts.agents.register(evaluator)
     yield parts.delegations.register(evaluator, parts.agents.attester)
+    yield parts.tokens.register(evaluator)
 
 
 def _admin(parts: Parts, tool_keeper: ToolKeeper) -> Register:
     tools = AdminTools(ToolList(parts.keeper, parts.registrations), tool_keeper)
     identities = AdminIdentities(parts.identities.list)
-    use_cases = AdminUseCases(tools, identities, parts.agents.admin, parts.evidence.admin)
+    use_cases = AdminUseCases(
+        tools, identities, parts.agents.admin, parts.evidence.admin, parts.tokens.admin
+    )
     admin = AdminServicer(parts.operator, use_cases, _argument_parser(parts.config))
     return functools.partial(admin_service_pb2_grpc.add_AdminServiceServicer_to_server, admin)
 

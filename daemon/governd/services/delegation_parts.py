@@ -12,6 +12,7 @@ from governd.application.attest_agents import AgentAttester
 from governd.application.call import Call
 from governd.application.delegate import Delegator, DelegatorParts
 from governd.application.evaluate import Evaluator
+from governd.application.known_agents import LevelOf
 from governd.application.mint_basis import Bases
 from governd.application.receive_tokens import TokenReception
 from governd.application.sync_policy import PolicyKeeper
@@ -31,6 +32,7 @@ class DelegationParts:
     """What is about delegation.
 
     Attributes:
+        verifier: Verifies evidence of every kind.
         reader: Says in whose name questions are asked.
     """
 
@@ -41,6 +43,8 @@ class DelegationParts:
         identities: IdentityParts,
         evidence: EvidenceParts,
         registry: CollectorRegistry,
+        *,
+        level_of: LevelOf,
     ) -> None:
         """Trusts nobody yet.
 
@@ -50,15 +54,18 @@ class DelegationParts:
             identities: Know the trust bundles, and who signs.
             evidence: Verifies users' tokens, and revokes.
             registry: Of metrics.
+            level_of: How well agents are known.
         """
         self._policies = policies
         self._records = records
         self._identities = identities
         self._report = DelegationReport(DelegationMetrics(registry), logs.get("delegation"))
         revoked = evidence.revoked
-        self._reception = TokenReception(policies, revocations=lambda: revoked.value)
-        self._verifier = evidence.verifier(self._reception)
-        self.reader = EvidenceReader(self._verifier, wall_clock=time.time)
+        self._reception = TokenReception(
+            policies, revocations=lambda: revoked.value, level_of=level_of
+        )
+        self.verifier = evidence.verifier(self._reception)
+        self.reader = EvidenceReader(self.verifier, wall_clock=time.time)
 
     def register(self, evaluator: Evaluator, attester: AgentAttester) -> Register:
         """DelegationService, for every workload listener.
@@ -70,7 +77,7 @@ class DelegationParts:
         parts = DelegatorParts(
             evaluator,
             self._policies,
-            Bases(self._verifier, self._reception),
+            Bases(self.verifier, self._reception),
             self._identities.own.signing,
             self._records,
             functools.partial(_attested, attester),
@@ -95,7 +102,7 @@ class DelegationParts:
 
 
 async def _attested(attester: AgentAttester, this: Call) -> Attested | None:
-    found = await attester.of(this.workload, this.held)
+    found = await attester.of(this)
     if found is None:
         return None
     said = found.attestation

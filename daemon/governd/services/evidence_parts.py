@@ -8,10 +8,12 @@ from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
 from governd.adapters.evidence_report import EvidenceReport
-from governd.adapters.issuer_keys import IssuerKeyClient, Reach
+from governd.adapters.guarded_http import Reach
+from governd.adapters.issuer_keys import IssuerKeyClient
 from governd.adapters.revocation_file import RevocationFile
 from governd.application.evidence import EvidenceVerifier, TokenReceiver
-from governd.application.issuer_keys import IssuerKeyKeeper, KeyTimes
+from governd.application.issuer_keys import IssuerKeyKeeper
+from governd.application.renewing import Times
 from governd.application.revocations import RevokedHere, Revoker
 from governd.application.sync_policy import PolicyKeeper
 from governd.audit.ports import DecisionLog
@@ -59,7 +61,7 @@ class EvidenceParts:
         self.keys = IssuerKeyKeeper(
             IssuerKeyClient(_reach(settings)),
             self._report,
-            KeyTimes(settings.refresh_seconds, settings.max_staleness_seconds),
+            Times(settings.refresh_seconds, settings.max_staleness_seconds),
             issuers=self._issuers,
             clock=time.monotonic,
         )

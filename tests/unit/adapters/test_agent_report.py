@@ -54,9 +54,10 @@ def test_what_becomes_of_registrations_is_counted() -> None:
         found.registered(FIRST, changed=False)
         found.refused()
         found.approved(SWAPPED, FIRST.card.digest)
+        found.forgotten(SWAPPED)
         found.not_kept(RegistrationsError("full"))
         found.attested()
-    assert [line["log_level"] for line in lines] == ["info", "info", "info", "error"]
+    assert [line["log_level"] for line in lines] == ["info"] * 4 + ["error"]
     assert "Plans things." not in str(lines)
     name = "governd_agent_registrations_total"
     for result in ("taken", "unchanged", "refused"):

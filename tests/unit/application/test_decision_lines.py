@@ -12,10 +12,11 @@ from governd.application.answer import Answer
 from governd.application.decision_lines import DecisionLines, _Kept
 from governd.identity import Attestation, Caller, SpiffeId
 from governd.policy.decision import Decision, DecisionCode, PolicyInfo, ShadowOutcome
-from governd.policy.delegated import Circumstances
+from governd.policy.delegated import Circumstances, TokenWanted
 from tests.policies import ALICE, BOB, READER, WRITER, acting, question
 
 CALLER = Caller(SpiffeId.parse(WRITER), Attestation.STATIC)
+TOKEN = TokenWanted("crm", ("read", "write"), for_user=True)
 FIRST = Answer(
     decision_id="1" * 32,
     time=0.0,
@@ -37,6 +38,7 @@ OTHERS = {
     ),
     "a user": replace(FIRST, question=question(circumstances=acting(ALICE))),
     "a level": replace(FIRST, question=question(circumstances=Circumstances(kya_level=1))),
+    "a token": replace(FIRST, question=question(circumstances=Circumstances(token=TOKEN))),
     "another caller": replace(FIRST, caller=Caller(SpiffeId.parse(READER), Attestation.STATIC)),
     "another epoch": replace(FIRST, policy=PolicyInfo("d2", 2, "e-2", 0.5)),
     "another id, time, age and latency": replace(
@@ -47,6 +49,13 @@ OTHERS = {
         latency_seconds=0.5,
     ),
 }
+
+
+def test_a_line_says_which_token_was_asked_for() -> None:
+    asked = question(circumstances=Circumstances(token=TOKEN))
+    record = said(DecisionLines(), replace(FIRST, question=asked))
+    assert record["token"] == {"upstream": "crm", "scopes": ["read", "write"]}
+    assert "token" not in said(DecisionLines(), FIRST)
 
 
 def said(lines: DecisionLines, answer: Answer) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import pytest
 
 from governd.application.evidence import EvidenceVerifier, Shown
-from governd.application.issuer_keys import IssuerKeyKeeper, KeyTimes
+from governd.application.issuer_keys import IssuerKeyKeeper
+from governd.application.renewing import Times
 from governd.application.sync_policy import PolicyKeeper
 from governd.delegation.evidence_faults import (
     EvidenceError,
@@ -47,7 +48,7 @@ class Evidence:
         keys = IssuerKeyKeeper(
             self.source,
             self,
-            KeyTimes(300, 3600),
+            Times(300, 3600),
             issuers=lambda: (),
             clock=lambda: 0.0,
         )

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from governd.application.issuer_keys import IssuerKeyKeeper, KeyTimes
+from governd.application.issuer_keys import IssuerKeyKeeper
+from governd.application.renewing import Times
 from governd.delegation.evidence_faults import EvidenceUnavailableError
 from governd.delegation.issuer_key_set import IssuerKeySet
 from governd.policy.trusted import Issuer
@@ -16,7 +17,7 @@ from tests.fakes.user_issuer import UserIssuer
 pytestmark = pytest.mark.req("gi-3", part=True)
 
 ONE, NEXT = UserIssuer(key_id="one"), UserIssuer(key_id="next")
-TIMES = KeyTimes(refresh=300.0, max_staleness=3600.0, least=10.0)
+TIMES = Times(refresh=300.0, max_staleness=3600.0, least=10.0)
 
 
 class Keys:
@@ -162,6 +163,19 @@ async def test_keys_are_renewed_before_anybody_waits_for_them(keys: Keys) -> Non
     await keys.time.advance(3)
     assert keys.asked == 2
     assert keys.keeper.oldest_seconds() < 3
+    tending.cancel()
+
+
+@pytest.mark.req("r-3", part=True)
+async def test_attack_a_key_that_the_issuer_has_withdrawn(keys: Keys) -> None:
+    """Somebody has the old key: their tokens name it, and never one that is not known."""
+    tending = asyncio.ensure_future(keys.keeper.tend())
+    await keys.time.advance(0)
+    assert "one" in await keys.get("one")
+    keys.source.document = NEXT.key_set()
+    await keys.time.advance(TIMES.refresh + 1)
+    assert "one" not in await keys.get("one")
+    assert "next" in await keys.get("next")
     tending.cancel()
 
 

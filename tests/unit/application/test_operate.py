@@ -89,7 +89,7 @@ async def test_the_status_says_everything(operated: Operated) -> None:
     assert status.ready
     assert (status.version, status.listeners, status.production) == ("1.2.3", 3, False)
     assert status.unsafe_settings == ("unsafe_x",)
-    assert (status.policies, status.policy.bundle_version) == (10, 7)
+    assert (status.policies, status.policy.bundle_version) == (11, 7)
     assert status.policy.age_seconds == 3
     assert status.serving_identity.startswith("spiffe://")
     assert status.signing_identity.startswith("spiffe://")
@@ -117,7 +117,7 @@ async def test_a_refused_source_is_told_and_the_last_good_policy_is_ready(
     await operated.keeper.check()
     assert operated.operator.status().ready
     assert component(operated, "policy").detail == (
-        "10 policies in force; the source was refused since: policy: is away"
+        "11 policies in force; the source was refused since: policy: is away"
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from governd.application.identity_state import Phase
 from governd.application.own_identity import OwnIdentities, OwnIdentity, OwnServingIdentity
 from governd.errors import IdentityError, NotDelegateError, RequestError, SourceAwayError
+from governd.identity import jose
 from governd.identity.svid import Selector
 from governd.identity.verification import verify_svid
 from tests.fakes.identities import FakeIdentities
@@ -260,3 +261,35 @@ async def test_a_node_with_no_name_for_a_path_is_refused(governd: Governd, node:
             serving_selectors=[],
             signing_selectors=[],
         )
+
+
+@pytest.mark.req("r-2", part=True)
+async def test_governd_has_a_token_of_the_identity_that_it_serves_with(
+    governd: Governd, own: OwnIdentities
+) -> None:
+    svid = await own.serving.jwt_svid("https://login.example")
+    assert str(svid.spiffe_id) == f"spiffe://example.org{SERVER}"
+    said = jose.read_token(svid.token.reveal().decode())[1]
+    assert said["aud"] == ["https://login.example"]
+
+
+@pytest.mark.req("r-2", part=True)
+async def test_there_is_no_token_of_an_identity_that_was_revoked(
+    governd: Governd, own: OwnIdentities
+) -> None:
+    governd.source.unregister(SERVER)
+    await settle()
+    with pytest.raises(IdentityError, match="no registration entry matches"):
+        await own.serving.jwt_svid("https://login.example")
+
+
+async def test_there_is_no_token_before_governd_has_asked_who_it_is(governd: Governd) -> None:
+    own = OwnIdentities.of(
+        governd.keeper,
+        trust_domain="example.org",
+        node="node-1",
+        serving_selectors=[Selector.parse(SERVER_SELECTOR)],
+        signing_selectors=[Selector.parse(SIGNER_SELECTOR)],
+    )
+    with pytest.raises(IdentityError, match="has not asked yet"):
+        await own.serving.jwt_svid("https://login.example")

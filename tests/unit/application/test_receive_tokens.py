@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from governd.application.agents import KnownLevel
 from governd.application.delegate import Issued
 from governd.application.evidence import Shown
-from governd.delegation.acting_as import SKEW_SECONDS
+from governd.delegation.acting_as import SKEW_SECONDS, Attested
 from governd.delegation.binding import BindingLevel, body_digest, request_binding
 from governd.delegation.evidence_faults import EvidenceError, EvidenceUnavailableError
 from governd.delegation.expectations import Arrival
@@ -16,11 +17,13 @@ from governd.delegation.revocations import Revocations
 from governd.delegation.verification import Verified
 from governd.errors import DecisionLogError
 from governd.identity import Attestation, Caller
+from governd.kya.level import Level
 from governd.policy.delegated import Delegation, EvidenceKind
 from tests.delegations import DETAIL
 from tests.fakes.authority import Authority
 from tests.fakes.delegating import SIGNED_HERE, Delegating, text_of
-from tests.fakes.forge import PLANNER, ROUTER, TOOLS, Forge, workload
+from tests.fakes.forge import PLANNER, ROUTER, TOOLS, Forge, digest, with_twin_signature, workload
+from tests.fakes.token_issuer import encode
 
 REQUEST = request_binding("POST", "https://router.example/a2a", body_digest(b"{}"))
 
@@ -77,6 +80,10 @@ async def test_what_cannot_be_put_on_record_is_not_told(node: Delegating) -> Non
         await node.verify(ROUTER, issued, request=REQUEST)
     node.log.full = False
     assert reason(await node.verify(ROUTER, issued, request=REQUEST)) == "REPLAYED"
+    with pytest.raises(EvidenceError, match="Verify"):
+        await evidence(node, issued, peer=PLANNER)
+    with pytest.raises(EvidenceError, match="Verify"):
+        await node.extend(ROUTER, issued, TOOLS)
 
 
 @pytest.mark.req("gi-3", part=True)
@@ -143,6 +150,28 @@ async def test_who_received_a_token_acts_on_for_its_user(node: Delegating) -> No
     assert (found.user.subject, found.depth) == ("alice", 2)
 
 
+@pytest.mark.req("gi-6", part=True)
+async def test_who_acts_on_is_as_well_known_as_here_whatever_the_token_says(
+    node: Delegating,
+) -> None:
+    node.attested = Attested(2, encode(bytes(16)), digest(b"attestation"))
+    issued = await minted(node)
+    await node.verify(ROUTER, issued, request=REQUEST)
+    assert (await evidence(node, issued, peer=PLANNER)).kya_level == 2
+    assert (await evidence(node, issued)).kya_level == 0, "nobody knows the router"
+    for level in (Level.BOUND, Level.ATTESTED):
+        node.levels[workload(ROUTER)] = KnownLevel(level)
+        assert (await evidence(node, issued)).kya_level == min(2, int(level))
+
+
+@pytest.mark.req("gi-3", part=True)
+async def test_a_token_tells_with_what_its_chain_began(node: Delegating) -> None:
+    issued = await minted(node)
+    await node.verify(ROUTER, issued, request=REQUEST)
+    found = await evidence(node, issued)
+    assert found.evidence == {EvidenceKind.ACTING_AS, EvidenceKind.ID_TOKEN}
+
+
 @pytest.mark.req("gi-3", part=True)
 async def test_attack_a_token_that_nobody_took_is_no_evidence(node: Delegating) -> None:
     with pytest.raises(EvidenceError, match="Verify"):
@@ -154,6 +183,18 @@ async def test_attack_a_token_that_was_rejected_is_no_evidence(node: Delegating)
     await node.verify(ROUTER, issued, peer=TOOLS, request=REQUEST)
     with pytest.raises(EvidenceError, match="Verify"):
         await evidence(node, issued)
+
+
+@pytest.mark.req("gi-3", part=True)
+async def test_attack_another_signature_of_a_token_is_another_token(node: Delegating) -> None:
+    issued = await minted(node)
+    twin = with_twin_signature(issued.delegation.text.reveal().decode())
+    assert isinstance(await node.verify(ROUTER, twin, request=REQUEST), Verified)
+    assert reason(await node.verify(ROUTER, issued, request=REQUEST)) == "REPLAYED"
+    child = await node.extend(ROUTER, twin, TOOLS)
+    assert child.delegation.token.parent == issued.delegation.digest
+    digests = {one["digest"] for one in node.records if one["kind"] in {"mint", "verify"}}
+    assert digests == {issued.delegation.digest}, "one token, one name"
 
 
 async def test_attack_evidence_of_a_call_that_somebody_else_sent(node: Delegating) -> None:

@@ -37,7 +37,7 @@ from tests.agent_cards import (
 )
 from tests.fakes.agent_store import FakeAgentStore
 from tests.fakes.authority import NOON
-from tests.known_agents import BUNDLES, KEY, Node, kya_table
+from tests.known_agents import BUNDLES, KEY, Node, call, kya_table
 
 SIGNED = signed(card())
 SWAPPED = signed(card(skills=[skill("plan"), skill("pay")]))
@@ -94,6 +94,19 @@ async def test_an_attestation_of_another_is_told_and_raises_no_level(
     assert isinstance(found.attestation, RejectedAttestation)
     assert (found.attestation.fault, node.level()) == (fault, Level.SIGNED)
     assert node.records("agent_registration")[-1]["attestation_fault"] == fault.name
+
+
+@pytest.mark.req("gi-6", part=True)
+async def test_an_attestation_of_a_certificate_counts_for_whose_channel_shows_it(
+    node: Node,
+) -> None:
+    await node.register(SIGNED)
+    token = await attested(node, certificate="A" * 43)
+    other = await node.register(SIGNED, attestation=token, certificate="B" * 42 + "A")
+    assert isinstance(other.attestation, RejectedAttestation)
+    assert other.attestation.fault is AttestationFault.OTHER_CERTIFICATE
+    await node.register(SIGNED, attestation=token, certificate="A" * 43)
+    assert node.level() == Level.ATTESTED
 
 
 async def test_a_card_signed_with_the_callers_own_svid_counts_as_long_as_that(node: Node) -> None:
@@ -238,6 +251,52 @@ async def test_before_a_policy_is_there_nobody_vouches_for_anybody(node: Node) -
 
 
 @pytest.mark.req("gi-6", part=True)
+async def test_an_agent_that_is_forgotten_is_known_to_nobody_and_held_to_nothing(
+    node: Node,
+) -> None:
+    await node.register(SIGNED)
+    epoch = node.epoch
+    found = await node.keeper.forget(CALLER)
+    assert (found.spiffe_id, node.level(), node.agents.held) == (CALLER, 0, {})
+    assert node.epoch != epoch, "no lease outlives the level"
+    assert await node.attester.of(call()) is None
+    (record,) = node.records("agent_forgotten")
+    assert (record["caller"], record["spiffe_id"], record["level"]) == ("operator", str(CALLER), 2)
+    assert record["pinned_digest"] == found.pin.card.digest
+    assert node.log.durable == len(node.log.lines)
+    with pytest.raises(AgentUnknownError):
+        await node.keeper.forget(CALLER)
+    assert (await node.register(SWAPPED)).drift == ()
+    assert node.observer.forgot == [CALLER]
+
+
+@pytest.mark.req("gi-6", part=True)
+async def test_an_agent_that_is_forgotten_stays_so_after_a_restart(node: Node) -> None:
+    await node.register(SIGNED)
+    await node.register(card(), THIEF)
+    await node.keeper.forget(CALLER)
+    again = await Node.started(store=node.store)
+    assert list(again.agents.held) == [THIEF]
+
+
+async def test_what_cannot_be_forgotten_durably_stays_as_it_is(node: Node) -> None:
+    await node.register(SIGNED)
+    node.log.unsynced = True
+    with pytest.raises(DecisionLogError):
+        await node.keeper.forget(CALLER)
+    node.log.unsynced, node.store.broken = False, True
+    with pytest.raises(DecisionLogError) as raised:
+        await node.keeper.forget(CALLER)
+    assert raised.value.retry_after
+    assert node.level() == Level.SIGNED
+    assert [one.get("kept") for one in node.records("agent_forgotten")] == [None, None, False]
+    assert len(node.observer.failures) == 1
+    node.store.broken = False
+    await node.keeper.forget(CALLER)
+    assert node.level() == Level.NONE
+
+
+@pytest.mark.req("gi-6", part=True)
 async def test_the_epoch_changes_with_the_level_and_only_then(node: Node) -> None:
     epochs = [node.epoch]
     for one in (card(), SIGNED, SIGNED, SWAPPED, SIGNED):
@@ -275,6 +334,21 @@ async def test_what_is_not_on_record_or_not_kept_changes_nothing(node: Node, bro
     assert len(node.observer.failures) == (broken != "log")
     if broken == "broken":
         assert node.records("agent_registration")[-1]["kept"] is False
+
+
+async def test_what_is_taken_or_approved_is_durably_on_record_first(node: Node) -> None:
+    await node.register(SIGNED)
+    await node.register(SWAPPED)
+    assert node.log.durable == len(node.log.lines)
+    await node.keeper.approve(CALLER, node.keeper.get(CALLER).card.digest)
+    assert node.log.durable == len(node.log.lines)
+    before = node.keeper.get(CALLER), dict(node.store.kept)
+    node.log.unsynced = True
+    for change in (node.register(SIGNED), node.register(card(), THIEF)):
+        with pytest.raises(DecisionLogError):
+            await change
+    assert (node.keeper.get(CALLER), dict(node.store.kept)) == before
+    assert list(node.agents.held) == [CALLER]
 
 
 async def test_a_caller_that_hangs_up_leaves_nothing_half_done(node: Node) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from governd.application.ports import CompilerError
 from governd.application.sync_policy import PolicyKeeper, PolicyState
-from governd.errors import CompilerError, PolicyError, Problem
+from governd.errors import PolicyError, Problem
 from governd.policy.compiled import CompiledPolicy
 from governd.policy.entities import Uid
 from governd.policy.offered import Offered

@@ -19,6 +19,7 @@ from governd.endpoints.methods import Methods
 from governd.endpoints.peer import Peers
 from governd.endpoints.peer_interceptor import PeerInterceptor
 from governd.identity.verification import Verifier
+from governd.identity.x509_rules import der_of, thumbprint
 from tests.fakes.authority import HOUR, NOON, Authority
 from tests.unit.endpoints.doubles import Clock, Context, Limits, chain, metrics, requests, run
 
@@ -132,9 +133,12 @@ async def door() -> Door:
 async def test_the_caller_is_that_of_the_connection(door: Door) -> None:
     door.release.set()
     forged = (("spiffe-id", "spiffe://example.org/admin"), ("traceparent", TRACEPARENT))
-    assert await door.call(writers(HELLO, metadata=forged)) == HELLO
+    context = writers(HELLO, metadata=forged)
+    assert await door.call(context) == HELLO
     (call,) = door.seen
     assert str(call.workload.spiffe_id) == WRITER
+    assert context.presented is not None
+    assert call.certificate == thumbprint(der_of(context.presented.leaf)[0])
     assert str(call.trace) == TRACEPARENT
     await begun()
     assert door.count("OK") == 1

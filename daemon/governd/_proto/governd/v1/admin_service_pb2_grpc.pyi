@@ -95,6 +95,23 @@ class AdminServiceStub:
     INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN), FAILED_PRECONDITION
     (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
     """
+    ForgetAgent: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ForgetAgentRequest, _admin_service_pb2.ForgetAgentResponse]
+    """Forgets an agent: its card, and the one that it is held to. It has level 0 at once, and the
+    next card that it presents is its first one: pinned, whatever it says. On record, and gone
+    from the disk, before it is answered. Revoke ends what it does; this does not. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN: also when it is retried),
+    UNAVAILABLE (LOG_UNAVAILABLE).
+    """
+    ListUpstreams: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListUpstreamsRequest, _admin_service_pb2.ListUpstreamsResponse]
+    """The upstreams of the policy in force, by name. Safe to retry."""
+    CheckUpstream: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.CheckUpstreamRequest, _admin_service_pb2.CheckUpstreamResponse]
+    """Asks the authorization servers of an upstream: for their metadata, whether they know
+    governd as their client, and whether they take the grant. Nobody gets a token by it, and
+    one that comes of it is thrown away. Takes as long as they do, 30 s at most. Safe to
+    retry. Errors: NOT_FOUND (UPSTREAM_UNKNOWN).
+    """
+    ListTokens: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListTokensRequest, _admin_service_pb2.ListTokensResponse]
+    """The tokens that are held in memory, never the tokens themselves. Safe to retry."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -163,6 +180,23 @@ class AdminServiceAsyncStub(AdminServiceStub):
     INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN), FAILED_PRECONDITION
     (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
     """
+    ForgetAgent: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ForgetAgentRequest, _admin_service_pb2.ForgetAgentResponse]  # type: ignore[assignment]
+    """Forgets an agent: its card, and the one that it is held to. It has level 0 at once, and the
+    next card that it presents is its first one: pinned, whatever it says. On record, and gone
+    from the disk, before it is answered. Revoke ends what it does; this does not. Errors:
+    INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN: also when it is retried),
+    UNAVAILABLE (LOG_UNAVAILABLE).
+    """
+    ListUpstreams: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListUpstreamsRequest, _admin_service_pb2.ListUpstreamsResponse]  # type: ignore[assignment]
+    """The upstreams of the policy in force, by name. Safe to retry."""
+    CheckUpstream: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.CheckUpstreamRequest, _admin_service_pb2.CheckUpstreamResponse]  # type: ignore[assignment]
+    """Asks the authorization servers of an upstream: for their metadata, whether they know
+    governd as their client, and whether they take the grant. Nobody gets a token by it, and
+    one that comes of it is thrown away. Takes as long as they do, 30 s at most. Safe to
+    retry. Errors: NOT_FOUND (UPSTREAM_UNKNOWN).
+    """
+    ListTokens: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListTokensRequest, _admin_service_pb2.ListTokensResponse]  # type: ignore[assignment]
+    """The tokens that are held in memory, never the tokens themselves. Safe to retry."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """The operator's service. Served only on the admin socket, mode 0600."""
@@ -312,5 +346,46 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN), FAILED_PRECONDITION
         (APPROVAL_REFUSED), UNAVAILABLE (LOG_UNAVAILABLE).
         """
+
+    @_abc_1.abstractmethod
+    def ForgetAgent(
+        self,
+        request: _admin_service_pb2.ForgetAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ForgetAgentResponse, _abc.Awaitable[_admin_service_pb2.ForgetAgentResponse]]:
+        """Forgets an agent: its card, and the one that it is held to. It has level 0 at once, and the
+        next card that it presents is its first one: pinned, whatever it says. On record, and gone
+        from the disk, before it is answered. Revoke ends what it does; this does not. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN: also when it is retried),
+        UNAVAILABLE (LOG_UNAVAILABLE).
+        """
+
+    @_abc_1.abstractmethod
+    def ListUpstreams(
+        self,
+        request: _admin_service_pb2.ListUpstreamsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListUpstreamsResponse, _abc.Awaitable[_admin_service_pb2.ListUpstreamsResponse]]:
+        """The upstreams of the policy in force, by name. Safe to retry."""
+
+    @_abc_1.abstractmethod
+    def CheckUpstream(
+        self,
+        request: _admin_service_pb2.CheckUpstreamRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.CheckUpstreamResponse, _abc.Awaitable[_admin_service_pb2.CheckUpstreamResponse]]:
+        """Asks the authorization servers of an upstream: for their metadata, whether they know
+        governd as their client, and whether they take the grant. Nobody gets a token by it, and
+        one that comes of it is thrown away. Takes as long as they do, 30 s at most. Safe to
+        retry. Errors: NOT_FOUND (UPSTREAM_UNKNOWN).
+        """
+
+    @_abc_1.abstractmethod
+    def ListTokens(
+        self,
+        request: _admin_service_pb2.ListTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListTokensResponse, _abc.Awaitable[_admin_service_pb2.ListTokensResponse]]:
+        """The tokens that are held in memory, never the tokens themselves. Safe to retry."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

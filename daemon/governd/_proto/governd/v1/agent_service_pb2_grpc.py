@@ -85,6 +85,11 @@ class AgentServiceServicer:
     def GetAgent(self, request, context):
         """Says what is known of an agent of this node, and hands the caller its own attestation.
 
+        An agent of another tenant than the caller's is unknown unless policy permits the caller
+        to invoke it ("agent/invoke"), which is a decision on record: who may not is told the same
+        whether it is there or not. So is one of no tenant, where the policy has tenants, and one
+        of another trust domain.
+
         Safe to retry. Errors: INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN),
         RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED, CONCURRENCY_LIMITED), UNAVAILABLE
         (DRAINING, LOG_UNAVAILABLE).

@@ -248,7 +248,9 @@ class ExplainRequest(_message.Message):
     caller: _builtins.str
     """Required. SPIFFE ID of the caller that would ask."""
     kya_level: _builtins.int
-    """Optional. How well the subject would be known, 0 to 3."""
+    """Optional. How well the subject would be known, 0 to 3; as well as it is known now unless
+    stated.
+    """
     @_builtins.property
     def question(self) -> _policy_service_pb2.EvaluateRequest:
         """Required. The question, without evidence: what it would prove is stated below."""
@@ -263,13 +265,15 @@ class ExplainRequest(_message.Message):
         caller: _builtins.str = ...,
         question: _policy_service_pb2.EvaluateRequest | None = ...,
         delegation: Global___StatedDelegation | None = ...,
-        kya_level: _builtins.int = ...,
+        kya_level: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delegation", b"delegation", "question", b"question"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_kya_level", b"_kya_level", "delegation", b"delegation", "kya_level", b"kya_level", "question", b"question"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "delegation", b"delegation", "kya_level", b"kya_level", "question", b"question"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kya_level", b"_kya_level", "caller", b"caller", "delegation", b"delegation", "kya_level", b"kya_level", "question", b"question"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__kya_level: _TypeAlias = _typing.Literal["kya_level"]  # noqa: Y015
+    _WhichOneofArgType__kya_level: _TypeAlias = _typing.Literal["_kya_level", b"_kya_level"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kya_level) -> _WhichOneofReturnType__kya_level | None: ...
 
 Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
 
@@ -290,12 +294,15 @@ class StatedDelegation(_message.Message):
     KYA_LEVEL_FIELD_NUMBER: _builtins.int
     EXPIRES_FIELD_NUMBER: _builtins.int
     DETAILS_FIELD_NUMBER: _builtins.int
+    GRANTED_FIELD_NUMBER: _builtins.int
     user: _builtins.str
     """Required. The user, "<issuer>#<subject>"."""
     binding: _builtins.int
     """Optional. How tightly the acting-as token was tied to its request, 0 to 3."""
     kya_level: _builtins.int
-    """Optional. How well the least known actor is known, 0 to 3."""
+    """Optional. How well the least known actor is known, 0 to 3. Unless stated, as well as the
+    subject where a user's own token proved it, and 0 where an acting-as token did.
+    """
     @_builtins.property
     def actors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Optional. SPIFFE IDs of the agents that act, the subject first. The subject alone where
@@ -320,6 +327,12 @@ class StatedDelegation(_message.Message):
     def details(self) -> _containers.RepeatedCompositeFieldContainer[Global___StatedTools]:
         """Optional. What was delegated, tool by tool."""
 
+    @_builtins.property
+    def granted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Optional. What the user's access token grants, in its issuer's words. What scopes say where
+        nothing is stated.
+        """
+
     def __init__(
         self,
         *,
@@ -328,15 +341,18 @@ class StatedDelegation(_message.Message):
         evidence: _abc.Iterable[_builtins.str] | None = ...,
         scopes: _abc.Iterable[_builtins.str] | None = ...,
         binding: _builtins.int = ...,
-        kya_level: _builtins.int = ...,
+        kya_level: _builtins.int | None = ...,
         expires: _timestamp_pb2.Timestamp | None = ...,
         details: _abc.Iterable[Global___StatedTools] | None = ...,
+        granted: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires", b"expires"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_kya_level", b"_kya_level", "expires", b"expires", "kya_level", b"kya_level"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actors", b"actors", "binding", b"binding", "details", b"details", "evidence", b"evidence", "expires", b"expires", "kya_level", b"kya_level", "scopes", b"scopes", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kya_level", b"_kya_level", "actors", b"actors", "binding", b"binding", "details", b"details", "evidence", b"evidence", "expires", b"expires", "granted", b"granted", "kya_level", b"kya_level", "scopes", b"scopes", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__kya_level: _TypeAlias = _typing.Literal["kya_level"]  # noqa: Y015
+    _WhichOneofArgType__kya_level: _TypeAlias = _typing.Literal["_kya_level", b"_kya_level"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kya_level) -> _WhichOneofReturnType__kya_level | None: ...
 
 Global___StatedDelegation: _TypeAlias = StatedDelegation  # noqa: Y015
 
@@ -439,6 +455,9 @@ class ExplainResponse(_message.Message):
     EVALUATION_FIELD_NUMBER: _builtins.int
     POLICIES_FIELD_NUMBER: _builtins.int
     UNDECLARED_ARGUMENTS_FIELD_NUMBER: _builtins.int
+    KYA_LEVEL_FIELD_NUMBER: _builtins.int
+    kya_level: _builtins.int
+    """How well the subject counts as known in that answer, 0 to 3."""
     @_builtins.property
     def evaluation(self) -> _types_pb2.Evaluation:
         """The answer that Evaluate would give. decision_id is empty: nothing was recorded."""
@@ -457,10 +476,11 @@ class ExplainResponse(_message.Message):
         evaluation: _types_pb2.Evaluation | None = ...,
         policies: _abc.Iterable[Global___PolicyExplanation] | None = ...,
         undeclared_arguments: _abc.Iterable[_builtins.str] | None = ...,
+        kya_level: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "policies", b"policies", "undeclared_arguments", b"undeclared_arguments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evaluation", b"evaluation", "kya_level", b"kya_level", "policies", b"policies", "undeclared_arguments", b"undeclared_arguments"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1174,7 +1194,9 @@ class Revoked(_message.Message):
     transaction: _builtins.str
     """"txn" of acting-as tokens: of all that follow from one mint. At most 128 bytes."""
     token_id: _builtins.str
-    """"jti" of an acting-as token, an access token or an ID token. At most 256 bytes."""
+    """"jti" of an acting-as token, an access token or an ID token. At most 256 bytes. Acting-as
+    tokens that were extended from it stay valid: revoke the transaction to end those.
+    """
     def __init__(
         self,
         *,
@@ -1533,3 +1555,356 @@ class ApproveAgentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ApproveAgentResponse: _TypeAlias = ApproveAgentResponse  # noqa: Y015
+
+@_typing.final
+class ForgetAgentRequest(_message.Message):
+    """Which agent to forget."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPIFFE_ID_FIELD_NUMBER: _builtins.int
+    spiffe_id: _builtins.str
+    """Required. Its SPIFFE ID."""
+    def __init__(
+        self,
+        *,
+        spiffe_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spiffe_id", b"spiffe_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForgetAgentRequest: _TypeAlias = ForgetAgentRequest  # noqa: Y015
+
+@_typing.final
+class ForgetAgentResponse(_message.Message):
+    """What came of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def status(self) -> Global___AgentStatus:
+        """The agent as it was known before."""
+
+    @_builtins.property
+    def policy(self) -> _types_pb2.PolicyInfo:
+        """The policy that decides now."""
+
+    def __init__(
+        self,
+        *,
+        status: Global___AgentStatus | None = ...,
+        policy: _types_pb2.PolicyInfo | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForgetAgentResponse: _TypeAlias = ForgetAgentResponse  # noqa: Y015
+
+@_typing.final
+class ListUpstreamsRequest(_message.Message):
+    """Nothing to ask for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUpstreamsRequest: _TypeAlias = ListUpstreamsRequest  # noqa: Y015
+
+@_typing.final
+class ListUpstreamsResponse(_message.Message):
+    """The upstreams."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPSTREAMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def upstreams(self) -> _containers.RepeatedCompositeFieldContainer[Global___UpstreamStatus]:
+        """In the order of their names."""
+
+    def __init__(
+        self,
+        *,
+        upstreams: _abc.Iterable[Global___UpstreamStatus] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["upstreams", b"upstreams"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUpstreamsResponse: _TypeAlias = ListUpstreamsResponse  # noqa: Y015
+
+@_typing.final
+class UpstreamStatus(_message.Message):
+    """One upstream, as the policy source states it, and how its authorization server does."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
+    AUTHORIZATION_SERVER_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    GRANT_FIELD_NUMBER: _builtins.int
+    CLIENT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    resource: _builtins.str
+    """Where its tokens are good (RFC 8707); "" where none is stated."""
+    audience: _builtins.str
+    """The same by the name that its authorization server has for it; "" where none is stated."""
+    authorization_server: _builtins.str
+    """The name of the authorization server that issues its tokens."""
+    issuer: _builtins.str
+    """The "iss" of that server."""
+    grant: _builtins.str
+    """"token-exchange", "id-jag", "jwt-bearer" or "client-credentials"."""
+    client: _builtins.str
+    """Who is the client there: "governd", or "agent" for the agent's own SVID."""
+    actor: _builtins.str
+    """How tokens name who acts: "agent", "governd", "client", or "unsafe_none" for not at all."""
+    tokens: _builtins.int
+    """Tokens for it that are held in memory."""
+    state: _builtins.str
+    """"unknown" until it was asked for the first time, "up", or "down: " and why."""
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What may be asked for at most."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        resource: _builtins.str = ...,
+        audience: _builtins.str = ...,
+        authorization_server: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        grant: _builtins.str = ...,
+        client: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        scopes: _abc.Iterable[_builtins.str] | None = ...,
+        tokens: _builtins.int = ...,
+        state: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "audience", b"audience", "authorization_server", b"authorization_server", "client", b"client", "grant", b"grant", "issuer", b"issuer", "name", b"name", "resource", b"resource", "scopes", b"scopes", "state", b"state", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpstreamStatus: _TypeAlias = UpstreamStatus  # noqa: Y015
+
+@_typing.final
+class CheckUpstreamRequest(_message.Message):
+    """Which upstream to check."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Required. Its name."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckUpstreamRequest: _TypeAlias = CheckUpstreamRequest  # noqa: Y015
+
+@_typing.final
+class CheckUpstreamResponse(_message.Message):
+    """What came of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKS_FIELD_NUMBER: _builtins.int
+    OK_FIELD_NUMBER: _builtins.int
+    ok: _builtins.bool
+    """Whether all of them are good."""
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___UpstreamCheck]:
+        """Step by step, in their order; after one that failed, those that rest on it are missing."""
+
+    def __init__(
+        self,
+        *,
+        checks: _abc.Iterable[Global___UpstreamCheck] | None = ...,
+        ok: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "ok", b"ok"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckUpstreamResponse: _TypeAlias = CheckUpstreamResponse  # noqa: Y015
+
+@_typing.final
+class UpstreamCheck(_message.Message):
+    """One step of a check."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUTHORIZATION_SERVER_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    OK_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    TOOK_FIELD_NUMBER: _builtins.int
+    authorization_server: _builtins.str
+    """The authorization server that was asked."""
+    step: _builtins.str
+    """"metadata", "keys", "client" or "grant"."""
+    ok: _builtins.bool
+    """Whether it is as it has to be."""
+    detail: _builtins.str
+    """What was found, in words."""
+    @_builtins.property
+    def took(self) -> _duration_pb2.Duration:
+        """How long it took."""
+
+    def __init__(
+        self,
+        *,
+        authorization_server: _builtins.str = ...,
+        step: _builtins.str = ...,
+        ok: _builtins.bool = ...,
+        detail: _builtins.str = ...,
+        took: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["took", b"took"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authorization_server", b"authorization_server", "detail", b"detail", "ok", b"ok", "step", b"step", "took", b"took"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpstreamCheck: _TypeAlias = UpstreamCheck  # noqa: Y015
+
+@_typing.final
+class ListTokensRequest(_message.Message):
+    """Which tokens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPSTREAM_FIELD_NUMBER: _builtins.int
+    upstream: _builtins.str
+    """Optional. Only those for this upstream."""
+    def __init__(
+        self,
+        *,
+        upstream: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["upstream", b"upstream"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTokensRequest: _TypeAlias = ListTokensRequest  # noqa: Y015
+
+@_typing.final
+class ListTokensResponse(_message.Message):
+    """Tokens that are held."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKENS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    total: _builtins.int
+    """How many are held in all."""
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldToken]:
+        """By upstream, then caller; at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        tokens: _abc.Iterable[Global___HeldToken] | None = ...,
+        total: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tokens", b"tokens", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTokensResponse: _TypeAlias = ListTokensResponse  # noqa: Y015
+
+@_typing.final
+class HeldToken(_message.Message):
+    """A token that is held in memory, without the token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPSTREAM_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    ISSUED_AT_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    USES_FIELD_NUMBER: _builtins.int
+    upstream: _builtins.str
+    """For which upstream."""
+    caller: _builtins.str
+    """To whom it is handed out."""
+    user: _builtins.str
+    """In whose name, as "<issuer>#<subject>"; "" for the agent's own."""
+    digest: _builtins.str
+    """"sha-256:<hex>" of the token, as in the decision log."""
+    uses: _builtins.int
+    """How often it was handed out."""
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it permits."""
+
+    @_builtins.property
+    def issued_at(self) -> _timestamp_pb2.Timestamp:
+        """When it came."""
+
+    @_builtins.property
+    def expires_at(self) -> _timestamp_pb2.Timestamp:
+        """When it is handed out no more."""
+
+    def __init__(
+        self,
+        *,
+        upstream: _builtins.str = ...,
+        caller: _builtins.str = ...,
+        user: _builtins.str = ...,
+        scopes: _abc.Iterable[_builtins.str] | None = ...,
+        digest: _builtins.str = ...,
+        issued_at: _timestamp_pb2.Timestamp | None = ...,
+        expires_at: _timestamp_pb2.Timestamp | None = ...,
+        uses: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "issued_at", b"issued_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "digest", b"digest", "expires_at", b"expires_at", "issued_at", b"issued_at", "scopes", b"scopes", "upstream", b"upstream", "user", b"user", "uses", b"uses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldToken: _TypeAlias = HeldToken  # noqa: Y015

@@ -105,6 +105,26 @@ class AdminServiceStub:
                 request_serializer=governd_dot_v1_dot_admin__service__pb2.ApproveAgentRequest.SerializeToString,
                 response_deserializer=governd_dot_v1_dot_admin__service__pb2.ApproveAgentResponse.FromString,
                 _registered_method=True)
+        self.ForgetAgent = channel.unary_unary(
+                '/governd.v1.AdminService/ForgetAgent',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.ForgetAgentRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.ForgetAgentResponse.FromString,
+                _registered_method=True)
+        self.ListUpstreams = channel.unary_unary(
+                '/governd.v1.AdminService/ListUpstreams',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.ListUpstreamsRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.ListUpstreamsResponse.FromString,
+                _registered_method=True)
+        self.CheckUpstream = channel.unary_unary(
+                '/governd.v1.AdminService/CheckUpstream',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.CheckUpstreamRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.CheckUpstreamResponse.FromString,
+                _registered_method=True)
+        self.ListTokens = channel.unary_unary(
+                '/governd.v1.AdminService/ListTokens',
+                request_serializer=governd_dot_v1_dot_admin__service__pb2.ListTokensRequest.SerializeToString,
+                response_deserializer=governd_dot_v1_dot_admin__service__pb2.ListTokensResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -232,6 +252,41 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForgetAgent(self, request, context):
+        """Forgets an agent: its card, and the one that it is held to. It has level 0 at once, and the
+        next card that it presents is its first one: pinned, whatever it says. On record, and gone
+        from the disk, before it is answered. Revoke ends what it does; this does not. Errors:
+        INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN: also when it is retried),
+        UNAVAILABLE (LOG_UNAVAILABLE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUpstreams(self, request, context):
+        """The upstreams of the policy in force, by name. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckUpstream(self, request, context):
+        """Asks the authorization servers of an upstream: for their metadata, whether they know
+        governd as their client, and whether they take the grant. Nobody gets a token by it, and
+        one that comes of it is thrown away. Takes as long as they do, 30 s at most. Safe to
+        retry. Errors: NOT_FOUND (UPSTREAM_UNKNOWN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTokens(self, request, context):
+        """The tokens that are held in memory, never the tokens themselves. Safe to retry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -304,6 +359,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ApproveAgent,
                     request_deserializer=governd_dot_v1_dot_admin__service__pb2.ApproveAgentRequest.FromString,
                     response_serializer=governd_dot_v1_dot_admin__service__pb2.ApproveAgentResponse.SerializeToString,
+            ),
+            'ForgetAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetAgent,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.ForgetAgentRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.ForgetAgentResponse.SerializeToString,
+            ),
+            'ListUpstreams': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUpstreams,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.ListUpstreamsRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.ListUpstreamsResponse.SerializeToString,
+            ),
+            'CheckUpstream': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckUpstream,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.CheckUpstreamRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.CheckUpstreamResponse.SerializeToString,
+            ),
+            'ListTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTokens,
+                    request_deserializer=governd_dot_v1_dot_admin__service__pb2.ListTokensRequest.FromString,
+                    response_serializer=governd_dot_v1_dot_admin__service__pb2.ListTokensResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -685,6 +760,114 @@ class AdminService:
             '/governd.v1.AdminService/ApproveAgent',
             governd_dot_v1_dot_admin__service__pb2.ApproveAgentRequest.SerializeToString,
             governd_dot_v1_dot_admin__service__pb2.ApproveAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/ForgetAgent',
+            governd_dot_v1_dot_admin__service__pb2.ForgetAgentRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.ForgetAgentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUpstreams(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/ListUpstreams',
+            governd_dot_v1_dot_admin__service__pb2.ListUpstreamsRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.ListUpstreamsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckUpstream(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/CheckUpstream',
+            governd_dot_v1_dot_admin__service__pb2.CheckUpstreamRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.CheckUpstreamResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/governd.v1.AdminService/ListTokens',
+            governd_dot_v1_dot_admin__service__pb2.ListTokensRequest.SerializeToString,
+            governd_dot_v1_dot_admin__service__pb2.ListTokensResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -58,6 +58,11 @@ class AgentServiceStub:
     GetAgent: _grpc.UnaryUnaryMultiCallable[_agent_service_pb2.GetAgentRequest, _agent_service_pb2.GetAgentResponse]
     """Says what is known of an agent of this node, and hands the caller its own attestation.
 
+    An agent of another tenant than the caller's is unknown unless policy permits the caller
+    to invoke it ("agent/invoke"), which is a decision on record: who may not is told the same
+    whether it is there or not. So is one of no tenant, where the policy has tenants, and one
+    of another trust domain.
+
     Safe to retry. Errors: INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN),
     RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED, CONCURRENCY_LIMITED), UNAVAILABLE
     (DRAINING, LOG_UNAVAILABLE).
@@ -92,6 +97,11 @@ class AgentServiceAsyncStub(AgentServiceStub):
     """
     GetAgent: _aio.UnaryUnaryMultiCallable[_agent_service_pb2.GetAgentRequest, _agent_service_pb2.GetAgentResponse]  # type: ignore[assignment]
     """Says what is known of an agent of this node, and hands the caller its own attestation.
+
+    An agent of another tenant than the caller's is unknown unless policy permits the caller
+    to invoke it ("agent/invoke"), which is a decision on record: who may not is told the same
+    whether it is there or not. So is one of no tenant, where the policy has tenants, and one
+    of another trust domain.
 
     Safe to retry. Errors: INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN),
     RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED, CONCURRENCY_LIMITED), UNAVAILABLE
@@ -136,6 +146,11 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_agent_service_pb2.GetAgentResponse, _abc.Awaitable[_agent_service_pb2.GetAgentResponse]]:
         """Says what is known of an agent of this node, and hands the caller its own attestation.
+
+        An agent of another tenant than the caller's is unknown unless policy permits the caller
+        to invoke it ("agent/invoke"), which is a decision on record: who may not is told the same
+        whether it is there or not. So is one of no tenant, where the policy has tenants, and one
+        of another trust domain.
 
         Safe to retry. Errors: INVALID_ARGUMENT (REQUEST_INVALID), NOT_FOUND (AGENT_UNKNOWN),
         RESOURCE_EXHAUSTED (MESSAGE_TOO_LARGE, RATE_LIMITED, CONCURRENCY_LIMITED), UNAVAILABLE

@@ -570,8 +570,8 @@ class VerifiedDelegation(_message.Message):
     kya_level: _builtins.int
     """The KYA level of the least known actor, 0 to 3."""
     digest: _builtins.str
-    """SHA-256 of the token in base64url: its name in records, and "pth" of what is extended
-    from it.
+    """Its name in records, and "pth" of what is extended from it: SHA-256, in base64url, of
+    what is signed, which is the token without its last dot and what follows.
     """
     @_builtins.property
     def actors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

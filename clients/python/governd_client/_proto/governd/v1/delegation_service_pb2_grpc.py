@@ -88,7 +88,8 @@ class DelegationServiceServicer:
 
     def Extend(self, request, context):
         """Extends a token that the caller received: the caller, its audience, acts on for the same
-        user. The new token never says more than its parent: the same user and transaction,
+        user. It has to have taken the token, with Verify, of this governd, since that began;
+        otherwise it is EVIDENCE_INVALID. The new token never says more than its parent: the same user and transaction,
         scopes and details that the parent covers, an end no later than the parent's, one more
         actor, no actor twice, never more actors than the parent permits. Policy is asked as for
         Mint. On record, durably, before it is answered.

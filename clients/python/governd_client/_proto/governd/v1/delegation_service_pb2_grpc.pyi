@@ -56,7 +56,8 @@ class DelegationServiceStub:
     """
     Extend: _grpc.UnaryUnaryMultiCallable[_delegation_service_pb2.ExtendRequest, _delegation_service_pb2.ExtendResponse]
     """Extends a token that the caller received: the caller, its audience, acts on for the same
-    user. The new token never says more than its parent: the same user and transaction,
+    user. It has to have taken the token, with Verify, of this governd, since that began;
+    otherwise it is EVIDENCE_INVALID. The new token never says more than its parent: the same user and transaction,
     scopes and details that the parent covers, an end no later than the parent's, one more
     actor, no actor twice, never more actors than the parent permits. Policy is asked as for
     Mint. On record, durably, before it is answered.
@@ -105,7 +106,8 @@ class DelegationServiceAsyncStub(DelegationServiceStub):
     """
     Extend: _aio.UnaryUnaryMultiCallable[_delegation_service_pb2.ExtendRequest, _delegation_service_pb2.ExtendResponse]  # type: ignore[assignment]
     """Extends a token that the caller received: the caller, its audience, acts on for the same
-    user. The new token never says more than its parent: the same user and transaction,
+    user. It has to have taken the token, with Verify, of this governd, since that began;
+    otherwise it is EVIDENCE_INVALID. The new token never says more than its parent: the same user and transaction,
     scopes and details that the parent covers, an end no later than the parent's, one more
     actor, no actor twice, never more actors than the parent permits. Policy is asked as for
     Mint. On record, durably, before it is answered.
@@ -163,7 +165,8 @@ class DelegationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_delegation_service_pb2.ExtendResponse, _abc.Awaitable[_delegation_service_pb2.ExtendResponse]]:
         """Extends a token that the caller received: the caller, its audience, acts on for the same
-        user. The new token never says more than its parent: the same user and transaction,
+        user. It has to have taken the token, with Verify, of this governd, since that began;
+        otherwise it is EVIDENCE_INVALID. The new token never says more than its parent: the same user and transaction,
         scopes and details that the parent covers, an end no later than the parent's, one more
         actor, no actor twice, never more actors than the parent permits. Policy is asked as for
         Mint. On record, durably, before it is answered.

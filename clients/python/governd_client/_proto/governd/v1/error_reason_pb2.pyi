@@ -181,6 +181,27 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
         {"reason": "EVIDENCE_UNAVAILABLE", "domain": "governd",
          "metadata": {"issuer": "corp"}}
     """
+    ERROR_REASON_UPSTREAM_UNKNOWN: _ErrorReason.ValueType  # 27
+    """The policy source has no upstream of that name, or none, or several, with that resource
+    or audience. Status NOT_FOUND. Example:
+        {"reason": "UPSTREAM_UNKNOWN", "domain": "governd",
+         "metadata": {"field": "upstream"}}
+    """
+    ERROR_REASON_TOKEN_REFUSED: _ErrorReason.ValueType  # 28
+    """No token: the authorization server refuses, or what it gave is not what was asked for
+    and nobody gets it. metadata["rule"] says which, e.g. "act_missing", "scope_widened" or
+    "refused"; metadata["error"] is the server's own code (RFC 6749, section 5.2) where it
+    refused. Do not retry unchanged. Status FAILED_PRECONDITION. Example:
+        {"reason": "TOKEN_REFUSED", "domain": "governd",
+         "metadata": {"rule": "refused", "error": "invalid_target", "upstream": "crm"}}
+    """
+    ERROR_REASON_ISSUER_UNAVAILABLE: _ErrorReason.ValueType  # 29
+    """The authorization server of an upstream cannot be asked now: it does not answer, or says
+    that it cannot. Tokens that are held stay good. RetryInfo says when to come back. Status
+    UNAVAILABLE. Example:
+        {"reason": "ISSUER_UNAVAILABLE", "domain": "governd",
+         "metadata": {"upstream": "crm", "authorization_server": "corp"}}
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable reasons. On the wire each is the value's name without the
@@ -345,5 +366,26 @@ new as they have to be; or no policy is in force yet. RetryInfo says when to com
 Status UNAVAILABLE. Example:
     {"reason": "EVIDENCE_UNAVAILABLE", "domain": "governd",
      "metadata": {"issuer": "corp"}}
+"""
+ERROR_REASON_UPSTREAM_UNKNOWN: ErrorReason.ValueType  # 27
+"""The policy source has no upstream of that name, or none, or several, with that resource
+or audience. Status NOT_FOUND. Example:
+    {"reason": "UPSTREAM_UNKNOWN", "domain": "governd",
+     "metadata": {"field": "upstream"}}
+"""
+ERROR_REASON_TOKEN_REFUSED: ErrorReason.ValueType  # 28
+"""No token: the authorization server refuses, or what it gave is not what was asked for
+and nobody gets it. metadata["rule"] says which, e.g. "act_missing", "scope_widened" or
+"refused"; metadata["error"] is the server's own code (RFC 6749, section 5.2) where it
+refused. Do not retry unchanged. Status FAILED_PRECONDITION. Example:
+    {"reason": "TOKEN_REFUSED", "domain": "governd",
+     "metadata": {"rule": "refused", "error": "invalid_target", "upstream": "crm"}}
+"""
+ERROR_REASON_ISSUER_UNAVAILABLE: ErrorReason.ValueType  # 29
+"""The authorization server of an upstream cannot be asked now: it does not answer, or says
+that it cannot. Tokens that are held stay good. RetryInfo says when to come back. Status
+UNAVAILABLE. Example:
+    {"reason": "ISSUER_UNAVAILABLE", "domain": "governd",
+     "metadata": {"upstream": "crm", "authorization_server": "corp"}}
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -4,7 +4,7 @@ import ipaddress
 
 import pytest
 
-from governd.adapters.issuer_keys import IssuerKeyClient, Reach, unwrapped
+from governd.adapters.guarded_http import is_allowed, unwrapped
 
 pytestmark = pytest.mark.req("gi-3", part=True)
 
@@ -13,12 +13,12 @@ PRIVATE = [
     *("0.0.0.0", "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1"),
     *("::", "::1", "fe80::1", "fc00::1", "ff02::1", "2001:db8::1", "::ffff:10.1.2.3"),
     *("64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "2001::1", "::7f00:1"),
+    *("fec0::1", "192.88.99.1", "3fff::1", "64:ff9b:1::1", "5f00::1", "::ffff:192.88.99.1"),
 ]
 
 
 def allowed(address: str, *networks: str) -> bool:
-    reach = Reach(tuple(map(ipaddress.ip_network, networks)))
-    return IssuerKeyClient(reach)._is_allowed(ipaddress.ip_address(address))
+    return is_allowed(ipaddress.ip_address(address), list(map(ipaddress.ip_network, networks)))
 
 
 @pytest.mark.parametrize("address", PRIVATE)
