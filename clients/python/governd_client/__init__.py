@@ -6,7 +6,7 @@ allow: it raises a ``GoverndError``. ``governd_client.mcp`` and
 themselves. Everything not named in ``__all__`` of a module is private to this package.
 """
 
-from governd_client.acting import ActingAs, AsyncActingAs, current_delegation
+from governd_client.acting import ActingAs, AsyncActingAs, current_delegation, current_evidence
 from governd_client.agent import Agent, KyaLevel
 from governd_client.aio import AsyncClient
 from governd_client.client import Client
@@ -41,8 +41,10 @@ from governd_client.errors import (
     ServerUnknownError,
     SubjectNotAllowedError,
     TargetError,
+    TokenRefusedError,
     TokenRejectedError,
     UnavailableError,
+    UpstreamUnknownError,
 )
 from governd_client.evidence import Evidence, EvidenceKind
 from governd_client.filtering import Filtered, ListPhase
@@ -52,9 +54,11 @@ from governd_client.question import Question, Resource, Semantic
 from governd_client.readiness import Phase, Readiness
 from governd_client.receiving import Acceptance, Arrived
 from governd_client.session import Stats
+from governd_client.tokens import AccessToken, ExchangedToken
 
 __all__ = [
     "Acceptance",
+    "AccessToken",
     "ActingAs",
     "ActingAsToken",
     "Agent",
@@ -78,6 +82,7 @@ __all__ = [
     "Evidence",
     "EvidenceInvalidError",
     "EvidenceKind",
+    "ExchangedToken",
     "Filtered",
     "GoverndError",
     "Identity",
@@ -109,7 +114,10 @@ __all__ = [
     "Stats",
     "SubjectNotAllowedError",
     "TargetError",
+    "TokenRefusedError",
     "TokenRejectedError",
     "UnavailableError",
+    "UpstreamUnknownError",
     "current_delegation",
+    "current_evidence",
 ]

@@ -31,6 +31,19 @@ def current_delegation() -> Delegation | None:
     return _CURRENT.get()
 
 
+def current_evidence() -> Evidence:
+    """What shows governd in whose name the current request is.
+
+    Raises:
+        NoDelegationError: It came without a token.
+    """
+    delegation = current_delegation()
+    if delegation is None:
+        message = "the request came without an acting-as token"
+        raise NoDelegationError(message)
+    return delegation.evidence
+
+
 @contextmanager
 def acting(delegation: Delegation | None) -> Iterator[None]:
     """Makes a delegation the current one, for the block."""

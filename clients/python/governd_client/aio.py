@@ -34,11 +34,17 @@ from governd_client.task_stream import TaskStream
 from governd_client.tasks import AsyncBackground
 from governd_client.telling import Telling
 from governd_client.terms import DEFAULT_TIMEOUT_SECONDS, Terms, require_end, rest_of
+from governd_client.token_calls import AsyncTokenCalls
 from governd_client.tool_calls import AsyncToolCalls
 
 
 class AsyncClient(
-    AsyncIdentityCalls, AsyncToolCalls, AsyncDelegationCalls, AsyncAgentCalls, Telling
+    AsyncIdentityCalls,
+    AsyncToolCalls,
+    AsyncDelegationCalls,
+    AsyncAgentCalls,
+    AsyncTokenCalls,
+    Telling,
 ):
     """Asks governd. Whatever goes wrong raises a ``GoverndError``: never an allow."""
 

@@ -19,6 +19,7 @@ from governd_client._proto.governd.v1 import (
     delegation_service_pb2,
     identity_service_pb2,
     policy_service_pb2,
+    token_service_pb2,
     tool_service_pb2,
 )
 from governd_client.errors import TargetError
@@ -130,6 +131,16 @@ GET_AGENT: Final = Method(
     "/governd.v1.AgentService/GetAgent",
     agent_service_pb2.GetAgentRequest,
     agent_service_pb2.GetAgentResponse,
+)
+GET_TOKEN: Final = Method(
+    "/governd.v1.TokenService/GetToken",
+    token_service_pb2.GetTokenRequest,
+    token_service_pb2.GetTokenResponse,
+)
+EXCHANGE: Final = Method(
+    "/governd.v1.TokenService/Exchange",
+    token_service_pb2.ExchangeRequest,
+    token_service_pb2.ExchangeResponse,
 )
 
 

@@ -38,10 +38,11 @@ from governd_client.telling import Telling
 from governd_client.terms import DEFAULT_TIMEOUT_SECONDS, Terms, require_end, rest_of
 from governd_client.thread_stream import ThreadStream
 from governd_client.threads import Background
+from governd_client.token_calls import TokenCalls
 from governd_client.tool_calls import ToolCalls
 
 
-class Client(IdentityCalls, ToolCalls, DelegationCalls, AgentCalls, Telling):
+class Client(IdentityCalls, ToolCalls, DelegationCalls, AgentCalls, TokenCalls, Telling):
     """Asks governd. Whatever goes wrong raises a ``GoverndError``: never an allow."""
 
     def __init__(

@@ -148,7 +148,7 @@ class Delegation:
         token_id: Its name in records, with its issuer.
         transaction: The same for everything that follows from one cause.
         kya_level: How well the least known actor is known, 0 to 3.
-        digest: SHA-256 of the token in base64url.
+        digest: Its name in records: SHA-256, in base64url, of the token without signature.
         token: The token, a secret.
     """
 

@@ -94,6 +94,8 @@ class Delegations:
 
         Raises:
             MintRefusedError: Policy denies it, or it would say more than its parent.
+            EvidenceInvalidError: The parent counts no more, or was not verified by this
+                governd since that began.
             GoverndError: There is no token.
         """
         message = extend_request(audience, parent, max_depth)

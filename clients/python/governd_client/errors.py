@@ -96,7 +96,7 @@ class EvidenceInvalidError(GoverndError):
 
 
 class MintRefusedError(GoverndError):
-    """No acting-as token: policy denies it, or it would say more than was delegated.
+    """No token: policy denies it, or an acting-as token would say more than was delegated.
 
     ``metadata["rule"]`` names the rule, for example ``SCOPE_WIDENED``.
     """
@@ -145,6 +145,18 @@ class ServerUnknownError(GoverndError):
 
 class ServerNotAllowedError(GoverndError):
     """This workload is not the MCP server that it names."""
+
+
+class UpstreamUnknownError(GoverndError):
+    """The policy names no such upstream; it may with its next change."""
+
+
+class TokenRefusedError(GoverndError):
+    """There is no token: its authorization server refuses, or gave what is no such token.
+
+    ``metadata["rule"]`` says which, for example ``scope_widened`` or ``refused``; then
+    ``metadata["error"]`` is the server's own code.
+    """
 
 
 class InternalError(GoverndError):

@@ -71,6 +71,8 @@ class FakeDelegations:
     def _mint(
         self, request: Asked
     ) -> protos.MintResponse | protos.ExtendResponse | status_pb2.Status:
+        if isinstance(request, protos.ExtendRequest) and request.parent_token not in self._used:
+            return status_of("PERMISSION_DENIED", "EVIDENCE_INVALID")  # was not verified
         parent = self._parent(request)
         if parent is None or not self.mints(request):
             return status_of("PERMISSION_DENIED", "MINT_REFUSED")

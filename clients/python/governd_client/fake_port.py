@@ -12,15 +12,18 @@ from governd_client._proto.governd.v1 import (
     delegation_service_pb2_grpc,
     identity_service_pb2_grpc,
     policy_service_pb2_grpc,
+    token_service_pb2_grpc,
     tool_service_pb2_grpc,
 )
 from governd_client.channel import (
     EVALUATE,
     EVALUATE_BATCH,
     EVALUATE_STREAM,
+    EXCHANGE,
     EXTEND,
     FILTER_TOOLS,
     GET_AGENT,
+    GET_TOKEN,
     MINT,
     REGISTER_AGENT,
     REGISTER_TOOLS,
@@ -137,6 +140,7 @@ class _Servicer(
     tool_service_pb2_grpc.ToolServiceServicer,
     delegation_service_pb2_grpc.DelegationServiceServicer,
     agent_service_pb2_grpc.AgentServiceServicer,
+    token_service_pb2_grpc.TokenServiceServicer,
 ):
     """The fake behind a gRPC server."""
 
@@ -203,6 +207,12 @@ class _Servicer(
     def GetAgent(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
         return self._call(GET_AGENT, request, context)
 
+    def GetToken(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(GET_TOKEN, request, context)
+
+    def Exchange(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
+        return self._call(EXCHANGE, request, context)
+
     def RegisterTools(self, request_iterator: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401, N802
         return self._call(REGISTER_TOOLS, whole(REGISTER_TOOLS, request_iterator), context)
 
@@ -218,6 +228,7 @@ def serve(governd: Answering, server: grpc.Server) -> None:
     tool_service_pb2_grpc.add_ToolServiceServicer_to_server(servicer, server)
     delegation_service_pb2_grpc.add_DelegationServiceServicer_to_server(servicer, server)
     agent_service_pb2_grpc.add_AgentServiceServicer_to_server(servicer, server)
+    token_service_pb2_grpc.add_TokenServiceServicer_to_server(servicer, server)
 
 
 def whole(method: Method[Q, A], requests: Iterable[Q]) -> Q:

@@ -4,12 +4,17 @@ A single call waits for a governd that restarts (wait-for-ready, within the dead
 questions are retried on UNAVAILABLE, which is safe because asking twice has no effect but a
 further record. So they are on CANCELLED: a governd that stops for good ends with it what its
 grace was too short for. Nobody who cancels a call is asked again, since that ends the call here.
-Streams, reports, registrations of tools and tokens are not retried here: whoever began them
-knows what was left over.
+gRPC does so five times within a second; a governd that says for how long it cannot answer is
+asked again after that, see ``governd_client.repeating``.
+Streams, reports, registrations of tools and acting-as tokens are not retried here: whoever began
+them knows what was left over.
 """
 
 import asyncio
+import contextlib
 import json
+import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Final, Generic, NoReturn, Self
 
@@ -19,19 +24,13 @@ from google.protobuf.message import DecodeError, Message
 from governd_client.channel import A, CallTerms, Method, Q
 from governd_client.errors import CLOSED, MalformedAnswerError, UnavailableError
 from governd_client.grpc_status import servers_status
+from governd_client.repeating import SAFE, is_safe, repeat, repeat_async
 from governd_client.statuses import from_rpc
 
-_POLICY: Final = "governd.v1.PolicyService"
 _SERVICE_CONFIG: Final = {
     "methodConfig": [
         {
-            "name": [
-                {"service": _POLICY, "method": "Evaluate"},
-                {"service": _POLICY, "method": "EvaluateBatch"},
-                {"service": "governd.v1.AgentService"},
-                {"service": "governd.v1.IdentityService"},
-                {"service": "governd.v1.ToolService", "method": "FilterTools"},
-            ],
+            "name": SAFE,
             "retryPolicy": {
                 "maxAttempts": 5,
                 "initialBackoff": "0.02s",
@@ -59,10 +58,17 @@ class GrpcPort:
     def __init__(self, target: str) -> None:
         """Takes a gRPC target, as ``channel.resolve`` returns it."""
         self._channel = grpc.insecure_channel(target, _OPTIONS)
+        self._over = threading.Event()
 
     def call(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
-        """Makes one call."""
-        return self._answer(method, self._channel.unary_unary, request, terms)
+        """Makes one call, again where governd says when, and that is safe."""
+
+        def attempt(terms: CallTerms) -> A:
+            return self._answer(method, self._channel.unary_unary, request, terms)
+
+        if not is_safe(method.path):
+            return attempt(terms)
+        return repeat(attempt, terms, time.monotonic, self._over.wait)
 
     def send(self, method: Method[Q, A], requests: Sequence[Q], terms: CallTerms) -> A:
         """Makes one call whose request is a stream."""
@@ -96,6 +102,7 @@ class GrpcPort:
     def close(self) -> None:
         """Gives the connection back; what still waits fails."""
         self._channel.close()
+        self._over.set()
 
 
 class _Stream(Generic[A]):
@@ -123,11 +130,22 @@ class AsyncGrpcPort:
     def __init__(self, target: str) -> None:
         """Takes a gRPC target, as ``channel.resolve`` returns it."""
         self._channel = grpc.aio.insecure_channel(target, _OPTIONS)
-        self._closed = False
+        self._over = asyncio.Event()
 
     async def call(self, method: Method[Q, A], request: Q, terms: CallTerms) -> A:
-        """Makes one call."""
-        return await self._answer(method, self._channel.unary_unary, request, terms)
+        """Makes one call, again where governd says when, and that is safe."""
+
+        async def attempt(terms: CallTerms) -> A:
+            return await self._answer(method, self._channel.unary_unary, request, terms)
+
+        if not is_safe(method.path):
+            return await attempt(terms)
+        return await repeat_async(attempt, terms, time.monotonic, self._pause)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
 
     async def send(self, method: Method[Q, A], requests: Sequence[Q], terms: CallTerms) -> A:
         """Makes one call whose request is a stream."""
@@ -176,13 +194,13 @@ class AsyncGrpcPort:
     def _cancelled(self, error: asyncio.CancelledError) -> NoReturn:
         """A channel that closes cancels its calls; whoever waits was not cancelled."""
         task = asyncio.current_task()
-        if not self._closed or task is None or task.cancelling():
+        if not self._over.is_set() or task is None or task.cancelling():
             raise error
         _closed(error)
 
     async def close(self) -> None:
         """Gives the connection back; what still waits fails."""
-        self._closed = True
+        self._over.set()
         await self._channel.close()
 
 

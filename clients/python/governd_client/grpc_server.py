@@ -30,6 +30,7 @@ import grpc
 from governd_client.acting import acting
 from governd_client.aio import AsyncClient
 from governd_client.carriage import from_headers
+from governd_client.certificates import grpc_certificate
 from governd_client.client import Client
 from governd_client.delegation import Delegation
 from governd_client.errors import CallerUnknownError
@@ -138,7 +139,7 @@ class PolicyInterceptor(_Guard[Client], grpc.ServerInterceptor):
         def guarded(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - gRPC's
             try:
                 question = self._addressed(asked, context)
-                delegation = self._permitted(question, handler_call_details)
+                delegation = self._permitted(question, context, handler_call_details)
             except RefusedError as refused:
                 context.abort_with_status(refused.status)
             with acting(delegation):
@@ -149,12 +150,14 @@ class PolicyInterceptor(_Guard[Client], grpc.ServerInterceptor):
 
         return rebuilt(handler, guarded)
 
-    def _permitted(self, asked: Question, details: grpc.HandlerCallDetails) -> Delegation | None:
+    def _permitted(
+        self, asked: Question, context: grpc.ServicerContext, details: grpc.HandlerCallDetails
+    ) -> Delegation | None:
         """In whose name a permitted call is."""
         with refusing():
             delegation = None
             if self._took is not None:
-                came = _arrived(self._took, details, asked)
+                came = _arrived(self._took, details, asked, grpc_certificate(context))
                 delegation = receive(self._client, self._took, came)
             require(
                 self._client.evaluate(
@@ -206,19 +209,19 @@ class AsyncPolicyInterceptor(_Guard[AsyncClient], grpc.aio.ServerInterceptor):
         self, asked: Question | None, context: _AioContext, details: grpc.HandlerCallDetails
     ) -> Delegation | None:
         try:
-            return await self._permitted(self._addressed(asked, context), details)
+            return await self._permitted(self._addressed(asked, context), context, details)
         except RefusedError as refused:
             await context.abort_with_status(refused.status)
             raise
 
     async def _permitted(
-        self, asked: Question, details: grpc.HandlerCallDetails
+        self, asked: Question, context: _AioContext, details: grpc.HandlerCallDetails
     ) -> Delegation | None:
         """In whose name a permitted call is."""
         with refusing():
             delegation = None
             if self._took is not None:
-                came = _arrived(self._took, details, asked)
+                came = _arrived(self._took, details, asked, grpc_certificate(context))
                 delegation = await receive_async(self._client, self._took, came)
             require(
                 await self._client.evaluate(
@@ -232,7 +235,9 @@ class AsyncPolicyInterceptor(_Guard[AsyncClient], grpc.aio.ServerInterceptor):
         return delegation
 
 
-def _arrived(took: Acceptance, details: grpc.HandlerCallDetails, asked: Question) -> Arrived:
+def _arrived(
+    took: Acceptance, details: grpc.HandlerCallDetails, asked: Question, certificate: str
+) -> Arrived:
     """How a call came, whose caller is the subject."""
     token = from_headers(details.invocation_metadata or ())
-    return Arrived(token, took.bound(METHOD, details.method), asked.subject or "")
+    return Arrived(token, took.bound(METHOD, details.method), asked.subject or "", certificate)

@@ -19,6 +19,7 @@ from mcp.server.context import ServerRequestContext
 
 from governd_client.aio import AsyncClient
 from governd_client.carriage import from_headers, from_mcp, the_one
+from governd_client.certificates import asgi_certificate
 from governd_client.delegation import Delegation
 from governd_client.errors import GoverndError, TokenRejectedError
 from governd_client.mcp_refusals import refuse_undecided, refuse_untaken
@@ -61,4 +62,5 @@ async def _arrived(took: Acceptance, ctx: Context, peer: str) -> Arrived:
         return Arrived(token, None, peer)
     token = the_one(from_headers(http.headers.raw), token)
     body = await http.body()  # which the transport has read
-    return Arrived(token, took.bound(http.method, asgi_target(http.scope), body), peer)
+    bound = took.bound(http.method, asgi_target(http.scope), body)
+    return Arrived(token, bound, peer, asgi_certificate(http.scope))

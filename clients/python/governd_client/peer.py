@@ -1,4 +1,4 @@
-"""The SPIFFE ID of a gRPC peer, from its X.509-SVID, read strictly.
+"""The SPIFFE ID of a peer of gRPC or ASGI, from its X.509-SVID, read strictly.
 
 gRPC's own ``peer_spiffe_id`` property is not used: it ends at a NUL, accepts any path and
 outlives the certificate. The certificate is read again here (X509-SVID standard, sections
@@ -12,25 +12,19 @@ Needs the package ``cryptography``.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Any, Final
 
 from cryptography import x509
 
+from governd_client.certificates import PeerContext, asgi_leaf
 from governd_client.errors import CallerUnknownError
 
 _MAX_BYTES: Final = 2048
 _SPIFFE_ID: Final = re.compile(
     r"spiffe://[a-z0-9._-]{1,255}(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+)+", re.ASCII
 )
-
-
-class PeerContext(Protocol):
-    """The part of a servicer context, synchronous or not, that is needed."""
-
-    def auth_context(self) -> Mapping[str, Iterable[bytes]]:
-        """What gRPC knows of the peer."""
 
 
 def peer_spiffe_id(context: PeerContext) -> str:
@@ -44,6 +38,20 @@ def peer_spiffe_id(context: PeerContext) -> str:
         message = "the peer has no certificate"
         raise CallerUnknownError(message)
     return spiffe_id_of(certificates[0], datetime.now(UTC))
+
+
+def asgi_peer_spiffe_id(scope: Mapping[str, Any]) -> str:
+    """Who sent a request to an ASGI server, by the certificate of the connection.
+
+    Raises:
+        CallerUnknownError: The peer has no certificate, or not an X.509-SVID, or the server
+            does not tell (ASGI's extension ``tls``).
+    """
+    pem = asgi_leaf(scope)
+    if pem is None:
+        message = "the peer has no certificate"
+        raise CallerUnknownError(message)
+    return spiffe_id_of(pem.encode(), datetime.now(UTC))
 
 
 def spiffe_id_of(pem: bytes, now: datetime) -> str:

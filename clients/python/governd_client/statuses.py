@@ -28,7 +28,9 @@ from governd_client.errors import (
     ServerNotAllowedError,
     ServerUnknownError,
     SubjectNotAllowedError,
+    TokenRefusedError,
     UnavailableError,
+    UpstreamUnknownError,
 )
 
 _DOMAIN: Final = "governd"
@@ -52,6 +54,9 @@ _BY_REASON: Final[Mapping[str, type[GoverndError]]] = {
     "MINT_REFUSED": MintRefusedError,
     "EVIDENCE_INVALID": EvidenceInvalidError,
     "EVIDENCE_UNAVAILABLE": UnavailableError,
+    "UPSTREAM_UNKNOWN": UpstreamUnknownError,
+    "TOKEN_REFUSED": TokenRefusedError,
+    "ISSUER_UNAVAILABLE": UnavailableError,
     "DRAINING": UnavailableError,
     "LOG_UNAVAILABLE": UnavailableError,
     "IDENTITY_UNAVAILABLE": UnavailableError,

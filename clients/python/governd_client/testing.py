@@ -25,6 +25,7 @@ from google.rpc import status_pb2
 from governd_client._proto.governd.v1 import (
     identity_service_pb2,
     policy_service_pb2,
+    token_service_pb2,
     tool_service_pb2,
     types_pb2,
 )
@@ -36,8 +37,18 @@ from governd_client.channel import (
 from governd_client.fake_delegations import FakeDelegations
 from governd_client.fake_port import AsyncFakePort, FakePort, serve
 from governd_client.fake_streams import FakeStreams, status_of
+from governd_client.fake_tokens import FakeTokens, FakeUpstream
 
-__all__ = ["DECISION_ID", "FakeGovernd", "Rule", "deny", "permit", "show_all", "status_of"]
+__all__ = [
+    "DECISION_ID",
+    "FakeGovernd",
+    "FakeUpstream",
+    "Rule",
+    "deny",
+    "permit",
+    "show_all",
+    "status_of",
+]
 
 DECISION_ID: Final = "0123456789abcdef0123456789abcdef"
 Rule = Callable[[policy_service_pb2.EvaluateRequest], types_pb2.Evaluation]
@@ -70,7 +81,7 @@ def show_all(request: tool_service_pb2.FilterToolsRequest) -> Iterable[int]:
     return range(len(request.definitions))
 
 
-class FakeGovernd(FakeDelegations, FakeStreams):
+class FakeGovernd(FakeTokens, FakeDelegations, FakeStreams):
     """Answers as it is told.
 
     Attributes:
@@ -88,6 +99,9 @@ class FakeGovernd(FakeDelegations, FakeStreams):
         card: What is known of the agent whose card was registered, level 0 unless replaced.
         attestation: What an agent is given to show to others.
         cards: The requests of RegisterAgent so far.
+        upstreams: Those for which there are tokens, by name; none unless set. A token is
+            handed out again until it ends, another one as soon as ``renew`` asks for it.
+        tokens: The requests of GetToken and Exchange so far.
         reports: The requests of ReportOutcome so far.
         registrations: The requests of RegisterTools so far, each in one message.
         metadata: The headers of the last call that was neither a stream nor a report.
@@ -132,6 +146,10 @@ class FakeGovernd(FakeDelegations, FakeStreams):
         if isinstance(request, identity_service_pb2.WhoAmIRequest):
             self.requests.append(request)
             return self._who_am_i()
+        if isinstance(
+            request, token_service_pb2.GetTokenRequest | token_service_pb2.ExchangeRequest
+        ):
+            return self.handed(request)
         return self.delegated(request)
 
     def _who_am_i(self) -> identity_service_pb2.WhoAmIResponse:

@@ -4,11 +4,16 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import anyio
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from mcp.server.lowlevel import Server
 from mcp.shared._context_streams import create_context_streams
 from mcp.shared.message import SessionMessage
@@ -215,6 +220,42 @@ def _envelope() -> dict[str, Any]:
         f"{prefix}clientCapabilities": {},
         f"{prefix}clientInfo": {"name": "test", "version": "1"},
     }
+
+
+class Svid(NamedTuple):
+    """A certificate that vouches for itself, and its key, both in PEM."""
+
+    certificate: bytes
+    key: bytes
+
+
+@pytest.fixture
+def make_svid() -> Callable[[str], Svid]:
+    """Makes X.509-SVIDs that are valid now."""
+    return svid
+
+
+def svid(spiffe_id: str) -> Svid:
+    """One, for ``localhost`` as well."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, spiffe_id)])
+    uri, dns = x509.UniformResourceIdentifier(spiffe_id), x509.DNSName("localhost")
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([uri, dns]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return Svid(made.public_bytes(pem), private)
 
 
 @pytest.fixture

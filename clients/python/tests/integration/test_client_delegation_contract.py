@@ -1,5 +1,6 @@
 """Acting-as tokens and agent cards over either port: in memory and over gRPC, the same."""
 
+import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -53,6 +54,9 @@ def test_a_token_is_minted_verified_and_extended(governd: FakeGovernd, client: C
     found = client.delegation.verify(token.token, request=SEARCH, peer=AGENT)
     assert (found.actors, found.binding) == ((AGENT,), Binding.REQUEST)
     assert client.delegation.extend("spiffe://example.org/agent/files", found).token
+    never = dataclasses.replace(found, token=client.delegation.mint(TOOLS, LOGIN).token)
+    with pytest.raises(EvidenceInvalidError):
+        client.delegation.extend("spiffe://example.org/agent/files", never)
     with pytest.raises(TokenRejectedError):
         client.delegation.verify("another", request=SEARCH, peer=AGENT)
 

@@ -17,8 +17,17 @@ from mcp.shared._context_streams import create_context_streams
 from mcp.shared.message import SessionMessage
 from mcp.types import ListToolsResult, Tool
 
-from governd_client import AsyncClient, Client, TokenRejectedError
-from governd_client.testing import FakeGovernd, permit, show_all
+from governd_client import (
+    AsyncClient,
+    BoundRequest,
+    Client,
+    Evidence,
+    EvidenceKind,
+    TokenRejectedError,
+    current_delegation,
+)
+from governd_client.http_auth import GoverndAuth
+from governd_client.testing import FakeGovernd, FakeUpstream, permit, show_all
 
 README = Path(__file__).parents[2] / "README.md"
 EXAMPLES = re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.DOTALL | re.MULTILINE)
@@ -137,5 +146,52 @@ def test_acting_for_a_user(
     assert "refused: REPLAYED" in capsys.readouterr().out
 
 
+@pytest.mark.req("gi-3", part=True)
+async def test_a_server_on_asgi(example: Any, governd: FakeGovernd) -> None:
+    governd.mints, agent = (lambda _: True), governd.spiffe_id
+    answers: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        delegation = current_delegation()
+        await send({"type": "ran for", "user": delegation.user if delegation else None})
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: Any) -> None:
+        answers.append(message)
+
+    names = example(10)
+    governed = names["governed"](app, lambda _: agent)
+    async with AsyncClient() as client:
+        request = BoundRequest.of("POST", "https://tools.example.org/search", b"{}")
+        login = Evidence(EvidenceKind.ID_TOKEN, "secret.id.token")
+        token = await client.delegation.mint(names["SELF"], login, request=request)
+    scope = {"type": "http", "method": "POST", "path": "/search", "raw_path": b"/search"}
+    headers = [(b"acting-as-token", token.token.encode())]
+    await governed({**scope, "headers": headers}, receive, send)
+    await governed({**scope, "headers": []}, receive, send)
+    assert answers[0] == {"type": "ran for", "user": "alice"}
+    assert answers[1]["status"] == 401
+
+
+def test_access_to_upstreams(
+    example: Any, governd: FakeGovernd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    resource = "https://crm.example.org/mcp"
+    governd.upstreams = {
+        "crm": FakeUpstream(resource=resource, scopes=("read", "write"), for_user=True),
+        "jobs": FakeUpstream(audience="jobs"),
+    }
+    names = example(11)
+    with Client() as client:
+        assert names["by_hand"](client, "secret.id.token") == {"Authorization": "Bearer fake.crm.1"}
+        assert f"for ('read',) at {resource}" in capsys.readouterr().out
+        assert names["as_myself"](client) == {"Authorization": "Bearer fake.jobs.2"}
+        assert names["in_words_of_the_standard"](client, "secret.id.token") == "fake.crm.3"
+        with names["calling"](client, "secret.id.token") as http:
+            assert isinstance(http.auth, GoverndAuth)
+
+
 def test_every_example_is_run() -> None:
-    assert len(EXAMPLES) == 10
+    assert len(EXAMPLES) == 12

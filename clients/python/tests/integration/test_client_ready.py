@@ -44,7 +44,7 @@ class Waiter:
 
 @pytest.fixture(params=["sync-memory", "sync-wire", "async-memory", "async-wire"])
 async def waiter(
-    request: pytest.FixtureRequest, governd: FakeGovernd, tmp_path: Path
+    request: pytest.FixtureRequest, governd: FakeGovernd, tmp_path: Path, wait: "Until"
 ) -> AsyncIterator[Waiter]:
     kind, where = request.param.split("-")
     memory = where == "memory"
@@ -57,8 +57,11 @@ async def waiter(
         )
         yield made
         await made.close()
-    left = {each.name for each in set(threading.enumerate()) - before}
-    assert "governd-ready" not in left
+
+    def left() -> set[str]:
+        return {each.name for each in set(threading.enumerate()) - before}
+
+    await wait(lambda: "governd-ready" not in left())  # it was told to end
 
 
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
