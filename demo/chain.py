@@ -38,7 +38,7 @@ async def tell(story: Story) -> None:
 
 def _from_reader_to_writer(story: Story) -> Delegation:
     world = story.world
-    login = Evidence(EvidenceKind.ID_TOKEN, world.login("alice"))
+    login = Evidence(EvidenceKind.ID_TOKEN, world.outside.login("alice"))
     with ExitStack() as stack:
         reader = stack.enter_context(Client(str(world.governd_socket("reader"))))
         writer = stack.enter_context(Client(str(world.governd_socket("writer"))))

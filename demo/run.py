@@ -2,8 +2,9 @@
 
 Every part is real: governd as it is installed, ``mcp-server-git`` as it is published,
 behind a small MCP proxy with governd's middleware, a server that declares what its tools
-require, and agents that are MCP clients. The demo checks what it shows and ends with 0
-only if all of it came true.
+require, and agents that are MCP clients. An authorization server and an MCP server that it
+protects stand for what is elsewhere. The demo checks what it shows and ends with 0 only if
+all of it came true.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from demo import chain, tools
+from demo import access, chain, tools
 from demo.agent import Agent, connected
 from demo.story import CONSOLE, Story, until
 from demo.world import AGENTS, BIN, World, running
@@ -42,6 +43,7 @@ async def tell(world: World) -> Story:
         await _broken_policy(story, reader)
     await tools.tell(story)
     await chain.tell(story)
+    await access.tell(story)
     return story
 
 
@@ -148,6 +150,8 @@ def _stay(world: World) -> None:
       --caller spiffe://example.org/agent/reader \\
       --arguments '{{"repo_path": "{world.repository}", "message": "wip"}}'
   {governd} tool list --admin-socket {root}/admin.sock
+  {governd} upstream check tickets --admin-socket {root}/admin.sock
+  {governd} token cache --admin-socket {root}/admin.sock
   {governd} policy test {world.policy}
   tail -f {root}/state/decisions.jsonl
   $EDITOR {world.policy}/policies/git.cedar      # in force within a second

@@ -8,12 +8,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from joserfc import jwt
-from joserfc.jwk import ECKey
+from demo.outside import CONFIG, Outside
+from demo.tls import Tls
 
 BIN = Path(sys.executable).parent
 POLICY = Path(__file__).parent / "policy"
@@ -46,18 +46,6 @@ address = "127.0.0.1:0"
 decisions = "none"
 
 """
-_ISSUER = """
-# Who knows the users. Its key is thrown away with the demo.
-[[issuer]]
-name = "demo"
-issuer = "https://idp.example.org"
-audiences = ["demo"]
-kinds = ["id_token"]
-algorithms = ["ES256"]
-
-[[issuer.key]]
-{key}
-"""
 _LISTENER = """\
 [[listener]]
 name = "{name}"
@@ -73,18 +61,11 @@ class World:
 
     Attributes:
         root: Scratch directory.
-        issuer_key: Signs what proves who a user is.
+        outside: What is not on the node.
     """
 
     root: Path
-    issuer_key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256"))
-
-    def login(self, user: str) -> str:
-        """An ID token, as a user's identity provider issues it."""
-        now = int(time.time())
-        claims = {"iss": "https://idp.example.org", "sub": user, "aud": "demo"}
-        header = {"alg": "ES256", "kid": "demo", "typ": "JWT"}
-        return jwt.encode(header, {**claims, "iat": now, "exp": now + 600}, self.issuer_key)
+    outside: Outside
 
     @property
     def repository(self) -> Path:
@@ -124,10 +105,11 @@ class World:
         parsed: dict[str, Any] = json.loads(self.told(*arguments, "--json"))
         return parsed
 
-    def told(self, *arguments: str) -> str:
+    def told(self, *arguments: str, stdin: str = "") -> str:
         """What a verb of the command line prints."""
         done = subprocess.run(
             [str(BIN / "governd"), *arguments],
+            input=stdin,
             check=False,
             capture_output=True,
             text=True,
@@ -150,12 +132,13 @@ class World:
 @contextmanager
 def running(root: Path) -> Iterator[World]:
     """A world with everything started, and stopped at the end."""
-    world = World(root)
+    world = World(root, Outside(Tls(root / "tls")))
     _make_repository(world)
     shutil.copytree(POLICY, world.policy)
-    _trust_issuer(world)
+    world.outside.join(world.policy)
     _write_config(world)
     with ExitStack() as stack:
+        stack.enter_context(world.outside.serving(world.governd_socket("reader")))
         stack.enter_context(_governd(world))
         _wait_for("governd", lambda: _is_healthy(world))
         proxy = ["-m", "demo.proxy", "--repository", str(world.repository)]
@@ -175,17 +158,11 @@ def _make_repository(world: World) -> None:
     world.git("commit", "--quiet", "--message", "Begin")
 
 
-def _trust_issuer(world: World) -> None:
-    public = {**world.issuer_key.as_dict(private=False), "kid": "demo"}
-    key = "\n".join(f'{name} = "{value}"' for name, value in public.items())
-    with (world.policy / "manifest.toml").open("a") as manifest:
-        manifest.write(_ISSUER.format(key=key))
-
-
 def _write_config(world: World) -> None:
     identities = {"reader": READER, "writer": WRITER, "git": GIT, "notes": NOTES}
     listeners = [_LISTENER.format(name=name, spiffe_id=i) for name, i in identities.items()]
-    (world.root / "governd.toml").write_text(_CONFIG + "".join(listeners))
+    issuers = CONFIG.format(authorities=world.outside.tls.authorities)
+    (world.root / "governd.toml").write_text(_CONFIG + "".join(listeners) + issuers)
 
 
 def _governd(world: World) -> AbstractContextManager[None]:
