@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,16 +66,44 @@ def go_programs(name: str, module: Path, *packages: str, flags: str = "", **envi
         flags: For the linker, beside those that leave symbols out.
         environ: Settings of the build.
     """
-    home = cache() / f"{name}-{_digest(module / 'go.mod', module / 'go.sum', *_sources(module))}"
+
+    def make(programs: Path) -> None:
+        _build(module, programs, *packages, flags=flags, environ=environ)
+
+    return built(name, (module / "go.mod", module / "go.sum", *_sources(module)), make)
+
+
+def built(name: str, sources: Sequence[Path], make: Callable[[Path], None]) -> Path:
+    """The folder with what is made of files, once for each content of theirs.
+
+    Args:
+        name: Of the folder, beside what the files are.
+        sources: The files.
+        make: Makes the folder that it is handed.
+    """
+    home = cache() / f"{name}-{_digest(*sources)}"
     home.parent.mkdir(parents=True, exist_ok=True)
     with home.with_name(f"{home.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # whoever comes second waits: the same is not built twice
         if not home.is_dir():
             with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
-                programs = Path(scratch) / "programs"
-                _build(module, programs, *packages, flags=flags, environ=environ)
-                _keep(programs, home)
+                made = Path(scratch) / "made"
+                make(made)
+                _keep(made, home)
     return home
+
+
+def maven(project: Path, into: Path) -> None:
+    """Runs ``mvn package`` on a copy of a project; ``into`` is its ``target`` folder.
+
+    Its dependencies are of exactly the versions that its pom.xml states, or its parent's.
+    """
+    if shutil.which("mvn") is None or shutil.which("java") is None:
+        pytest.fail(f"building {project.name} takes Java 17 and Maven; install them")
+    copy = into.with_name("project")
+    shutil.copytree(project, copy)
+    _run("mvn", "--batch-mode", "--no-transfer-progress", "package", folder=copy)
+    (copy / "target").rename(into)
 
 
 def unpack(package: str, into: Path) -> None:

@@ -17,7 +17,7 @@ DOMAIN = sorted(
         GOVERND / "strict_json.py",
         *(
             path
-            for part in ("identity", "policy", "audit", "delegation", "kya", "pods")
+            for part in ("identity", "policy", "audit", "delegation", "kya", "pods", "tokens")
             for path in (GOVERND / part).rglob("*.py")
         ),
     ]

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import grpc
+from cryptography.hazmat.primitives.serialization import Encoding
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+from spiffe import WorkloadApiClient
 
 from governd._proto.governd.v1 import (
     delegation_service_pb2,
@@ -23,7 +25,7 @@ from governd._proto.governd.v1 import (
 )
 from tests.fakes.delegating import CLIENT, IDP, issuer_table
 from tests.fakes.token_issuer import TokenIssuer
-from tests.integration.daemon_process import DaemonProcess
+from tests.integration.daemon_process import TRUST_DOMAIN, DaemonProcess
 from tests.policies import source_files
 
 AGENTS = "spiffe://example.org/agent"
@@ -67,6 +69,22 @@ def id_token(idp: TokenIssuer, **changes: object) -> str:
     return idp.token(**{**claims, **changes})
 
 
+def access_token(idp: TokenIssuer, scope: str) -> str:
+    """Alice's, as of now, for what ``scope`` says."""
+    now = int(time.time())
+    claims = {"iss": IDP, "sub": "alice", "aud": CLIENT, "iat": now, "exp": now + 600}
+    header = idp.header(typ="at+jwt")
+    return idp.token(header, **claims, jti="at-1", client_id="app", scope=scope)
+
+
+def bundle_of(daemon: DaemonProcess, name: str = "router") -> list[bytes]:
+    """The trust bundle of ``example.org``, DER, as a workload has it of its Workload API."""
+    with WorkloadApiClient(daemon.target(name)) as client:
+        found = client.fetch_x509_bundles(timeout=10).bundles
+    (bundle,) = (one for one in found if one.trust_domain.name == TRUST_DOMAIN)
+    return [one.public_bytes(Encoding.DER) for one in bundle.x509_authorities]
+
+
 class Workload:
     """One workload's view of the daemon."""
 
@@ -77,7 +95,8 @@ class Workload:
         self._policy = policy_service_pb2_grpc.PolicyServiceStub(self._channel)
 
     def mint(self, audience: str, token: str, **wanted: Any) -> pb.Delegation:
-        evidence = types_pb2.Evidence(id_token=token)
+        """A token for a user's own one, of the ``kind`` that is wanted."""
+        evidence = types_pb2.Evidence(**{wanted.pop("kind", "id_token"): token})
         request = pb.MintRequest(audience=audience, evidence=evidence, **wanted)
         return self._delegation.Mint(request, timeout=10).delegation
 

@@ -30,6 +30,12 @@ ONLY_SIGNED = (
     '@id("known")\nforbid (principal, action in Action::"tools/call", resource)\n'
     "unless { context.kya_level >= 2 };\n"
 )
+ONLY_PLANNERS = """@id("known")
+forbid (principal, action in Action::"tools/call", resource)
+unless {
+  context has kya && context.kya.provider == "Acme" && context.kya.skills.contains("plan")
+};
+"""
 SIGNED = signed(card())
 SWAPPED = signed(card(skills=[skill("plan"), skill("pay")]))
 
@@ -75,6 +81,13 @@ def get(daemon: DaemonProcess, spiffe_id: str = "", caller: str = "writer") -> p
 
 def may_call(daemon: DaemonProcess, caller: str = "writer") -> bool:
     return call(daemon, "git_status", caller, repo_path="/srv/repo").decision
+
+
+def explained(daemon: DaemonProcess, *options: object) -> tuple[bool, int]:
+    """Whether a call would be permitted, and at which level."""
+    question = ("tools/call", "tool:git/git_status", "--arguments", '{"repo_path": "/srv/repo"}')
+    found = answer("explain", "--caller", WRITER, *question, *options, *admin(daemon))
+    return found["decision"], found["kya_level"]
 
 
 def admin(daemon: DaemonProcess) -> tuple[str, Path]:
@@ -127,6 +140,16 @@ def test_what_no_provider_signed_calls_nothing(
     assert not may_call(daemon)
 
 
+def test_what_is_explained_counts_an_agent_as_well_known_as_it_is_unless_told_otherwise(
+    daemon: DaemonProcess,
+) -> None:
+    assert explained(daemon) == (False, 0)
+    register(daemon, SIGNED)
+    assert explained(daemon) == (may_call(daemon), 2)
+    assert explained(daemon, "--kya-level", 1) == (False, 1)
+    assert explained(daemon, "--kya-level", 0) == (False, 0)
+
+
 @pytest.mark.req("gi-6", part=True)
 def test_a_swapped_card_is_quarantined_over_a_restart_until_it_is_approved(
     daemon: DaemonProcess,
@@ -151,6 +174,25 @@ def test_a_swapped_card_is_quarantined_over_a_restart_until_it_is_approved(
     assert may_call(daemon)
     (record,) = records(daemon, "agent_approval")
     assert record["card_digest"] == listed["card_digest"]
+
+
+@pytest.mark.req("gi-6", part=True)
+def test_policy_permits_by_what_the_card_says_for_as_long_as_it_counts(
+    governd: StartGovernd, policy: Path
+) -> None:
+    (policy / "policies" / "known.cedar").write_text(ONLY_PLANNERS)
+    daemon = governd(policy=policy)
+    assert not may_call(daemon)
+    assert register(daemon, signed(card(skills=[skill("pay")]))).agent.level == pb.KYA_LEVEL_SIGNED
+    assert not may_call(daemon), "has another skill"
+    answer("agent", "forget", WRITER, "--yes", *admin(daemon))
+    register(daemon, SIGNED)
+    assert may_call(daemon)
+    daemon.stop()
+    daemon.start()
+    assert may_call(daemon)
+    register(daemon, SWAPPED)
+    assert not may_call(daemon), "is quarantined, though its card still has the skill"
 
 
 @pytest.mark.req("gi-6", part=True)
@@ -211,3 +253,58 @@ def test_a_card_is_verified_without_a_daemon(policy: Path, tmp_path: Path) -> No
     assert "failed" in cli("card", "verify", file, "--key", key, code=1)
     file.write_bytes(b'{"name": "a", "name": "b"}')
     assert "card.json" in cli("card", "show", file, code=1)
+
+
+@pytest.mark.req("gi-6", part=True)
+def test_an_agent_is_forgotten_over_a_restart_and_its_next_card_is_its_first(
+    daemon: DaemonProcess,
+) -> None:
+    register(daemon, SIGNED)
+    assert may_call(daemon)
+    assert "say --yes" in cli("agent", "forget", WRITER, *admin(daemon), code=2)
+    done = answer("agent", "forget", WRITER, "--yes", *admin(daemon))
+    assert (done["spiffe_id"], done["level"]) == (WRITER, 2)
+    assert not may_call(daemon)
+    assert WRITER in cli("agent", "forget", WRITER, "--yes", *admin(daemon), code=3)
+    daemon.stop()
+    daemon.start()
+    assert answer("agent", "list", *admin(daemon))["agents"] == []
+    assert list(register(daemon, SWAPPED).agent.drift) == []
+    assert may_call(daemon)
+    (record,) = records(daemon, "agent_forgotten")
+    assert record["card_digest"] == done["card_digest"]
+
+
+def test_attack_an_agent_asks_for_one_of_another_tenant(
+    governd: StartGovernd, policy: Path
+) -> None:
+    manifest = policy / "manifest.toml"
+    tenant = f'[[tenant]]\nname = "acme"\nspiffe_prefixes = ["{WRITER}"]\n'
+    manifest.write_text(manifest.read_text() + tenant)
+    daemon = governd(policy=policy)
+    register(daemon, SIGNED)
+    assert get(daemon).agent.spiffe_id == WRITER
+    with pytest.raises(grpc.RpcError) as caught:
+        get(daemon, WRITER, "reader")
+    hidden = refusal(caught.value)
+    assert hidden[0] == "AGENT_UNKNOWN"
+    with pytest.raises(grpc.RpcError) as caught:
+        get(daemon, READER)
+    assert refusal(caught.value)[0] == hidden[0]
+    assert [one["code"] for one in records(daemon, "decision")] == ["NOT_PERMITTED"] * 2
+
+
+def test_attack_an_agent_of_no_tenant_asks_for_another_of_none(
+    governd: StartGovernd, policy: Path
+) -> None:
+    manifest = policy / "manifest.toml"
+    tenant = '[[tenant]]\nname = "acme"\nspiffe_prefixes = ["spiffe://example.org/acme"]\n'
+    manifest.write_text(manifest.read_text() + tenant)
+    daemon = governd(policy=policy)
+    register(daemon, SIGNED)
+    assert get(daemon).agent.spiffe_id == WRITER
+    with pytest.raises(grpc.RpcError) as caught:
+        get(daemon, WRITER, "reader")
+    assert refusal(caught.value)[0] == "AGENT_UNKNOWN"
+    (record,) = records(daemon, "decision")
+    assert (record["action"], record["code"]) == ("agent/invoke", "NOT_PERMITTED")

@@ -25,6 +25,7 @@ from governd._proto.governd.v1 import (
     types_pb2,
 )
 from tests.fakes.delegating import IDP
+from tests.fakes.forge import with_twin_signature
 from tests.fakes.token_issuer import TokenIssuer
 from tests.integration.daemon_process import DaemonProcess, StartGovernd, prepare
 from tests.integration.delegating import (
@@ -57,6 +58,12 @@ class Node:
     def mint(self, audience: str = ROUTER, **wanted: Any) -> delegation_service_pb2.Delegation:
         wanted = {"scopes": SCOPES, "request": REQUEST, **wanted}
         return self.planner.mint(audience, self.id_token(), **wanted)
+
+    def received(self, **wanted: Any) -> str:
+        """A token that the router has taken."""
+        token = self.mint(**wanted).token
+        assert self.router.verify(token, PLANNER).HasField("verified")
+        return token
 
     def close(self) -> None:
         for one in (self.planner, self.router, self.git):
@@ -183,7 +190,7 @@ def test_attack_forged_tokens(node: Node) -> None:
     ],
 )
 def test_attack_a_token_that_is_widened(node: Node, rule: str, wanted: dict[str, Any]) -> None:
-    parent = node.mint().token
+    parent = node.received()
     with pytest.raises(grpc.RpcError) as raised:
         node.router.extend(parent, GIT, **wanted)
     assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED
@@ -201,8 +208,40 @@ def test_attack_a_token_that_somebody_else_extends(node: Node) -> None:
 
 
 @pytest.mark.req("gi-3", part=True)
+def test_attack_a_token_that_its_audience_must_not_take_is_extended(node: Node) -> None:
+    loose, stolen = node.mint(request=None).token, node.mint().token
+    assert node.router.rejected(loose, PLANNER) == "BINDING_TOO_WEAK"
+    assert node.router.rejected(stolen, GIT) == "CALLER", "the thief is not the actor"
+    for token in (loose, stolen):
+        with pytest.raises(grpc.RpcError) as raised:
+            node.router.extend(token, GIT, scopes=SCOPES[:1], request=REQUEST)
+        reason, facts = told(raised.value)
+        assert (reason, facts["field"]) == ("EVIDENCE_INVALID", "parent_token")
+
+
+@pytest.mark.req("gi-3", part=True)
+def test_a_child_names_a_parent_that_is_on_record_whichever_signature_came(node: Node) -> None:
+    parent = node.mint()
+    twin = with_twin_signature(parent.token)
+    assert node.router.verify(twin, PLANNER).HasField("verified")
+    assert node.router.rejected(parent.token, PLANNER) == "REPLAYED"
+    child = node.router.extend(twin, GIT, scopes=SCOPES[:1], request=REQUEST).token
+    lines = [one for one in node.daemon.decisions() if one.get("token_id") == parent.token_id]
+    assert [one["kind"] for one in lines] == ["mint", "verify"]
+    assert {one["digest"] for one in lines} == {claims_of(child)["pth"]}
+
+
+@pytest.mark.req("gi-3", part=True)
+def test_a_workload_does_not_mint_for_itself(node: Node) -> None:
+    with pytest.raises(grpc.RpcError) as raised:
+        node.mint(PLANNER)
+    reason, facts = told(raised.value)
+    assert (reason, facts["rule"]) == ("MINT_REFUSED", "OWN_AUDIENCE")
+
+
+@pytest.mark.req("gi-3", part=True)
 def test_a_parent_that_ended_is_extended_no_more(node: Node) -> None:
-    parent = node.mint(lifetime={"seconds": 1}).token
+    parent = node.received(lifetime={"seconds": 2})
     with pytest.raises(grpc.RpcError) as raised:
         extend_until_refused(node, parent)
     reason, facts = told(raised.value)

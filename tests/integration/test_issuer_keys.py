@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from governd.adapters.issuer_keys import IssuerKeyClient, Reach
-from governd.application.issuer_keys import IssuerAwayError, IssuerKeyKeeper, KeyTimes
+from governd.adapters.guarded_http import Reach
+from governd.adapters.issuer_keys import IssuerKeyClient
+from governd.application.issuer_keys import IssuerKeyKeeper
+from governd.application.issuer_ports import IssuerAwayError
+from governd.application.renewing import Times
 from governd.delegation.evidence_faults import EvidenceUnavailableError
 from governd.delegation.issuer_key_set import MAX_DOCUMENT_BYTES
 from tests.fakes.https_issuer import HttpsIssuer, response, serving
@@ -90,6 +93,20 @@ async def test_authorities_that_cannot_be_read_are_no_reason_to_trust_any(
         asked = IssuerKeyClient(Reach(LOCAL, tmp_path / name, PATIENCE_SECONDS))
         assert "cannot be asked" in await refused(asked, issuer.uri)
     assert issuer.connections == 0
+
+
+async def test_authorities_that_are_replaced_count_at_once(
+    issuer: HttpsIssuer, tmp_path: Path
+) -> None:
+    right, beside = issuer.ca_file.read_bytes(), tmp_path / "beside"
+    beside.mkdir()
+    async with serving(beside) as other:
+        asked = IssuerKeyClient(Reach(LOCAL, issuer.ca_file, PATIENCE_SECONDS))
+        assert await asked.fetch(issuer.uri) == DOCUMENT
+        issuer.ca_file.write_bytes(other.ca_file.read_bytes())
+        assert "certificate" in await refused(asked, issuer.uri)
+        issuer.ca_file.write_bytes(right)
+        assert await asked.fetch(issuer.uri) == DOCUMENT
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary Redirect"])
@@ -214,7 +231,7 @@ async def test_a_real_issuer_rotates_goes_away_and_comes_back(tmp_path: Path) ->
         keeper = IssuerKeyKeeper(
             client(server),
             Nobody(),
-            KeyTimes(refresh=300.0, max_staleness=3600.0),
+            Times(refresh=300.0, max_staleness=3600.0),
             issuers=lambda: [stated],
             clock=time.clock,
         )

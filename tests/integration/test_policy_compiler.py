@@ -16,8 +16,8 @@ import pytest
 
 from governd._proto.governd.v1 import policy_service_pb2_grpc
 from governd.adapters.compiler_process import CompilerProcess
-from governd.application.ports import PolicyCompilerPort
-from governd.errors import CompilerError, PolicyError
+from governd.application.ports import CompilerError, PolicyCompilerPort
+from governd.errors import PolicyError
 from tests.fakes.policy_compiler import FakePolicyCompiler
 from tests.integration.daemon_process import DaemonProcess, StartGovernd
 from tests.integration.test_policy_changes import RESET, evaluate, reload, status

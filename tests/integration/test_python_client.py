@@ -91,7 +91,7 @@ def test_a_used_up_rate_says_when_to_come_back(governd: StartGovernd) -> None:
 
 @pytest.mark.req("sdk-7", part=True)
 def test_a_killed_daemon_is_waited_for_within_the_deadline(daemon: DaemonProcess) -> None:
-    with Client(str(daemon.sockets["writer"]), timeout=10) as client:
+    with Client(str(daemon.sockets["writer"]), timeout=60) as client:
         assert client.evaluate("tools/call", STATUS, arguments=ARGUMENTS).allowed
         os.kill(daemon.daemon_pid, signal.SIGKILL)
         assert client.evaluate("tools/call", STATUS, arguments=ARGUMENTS).allowed

@@ -14,8 +14,12 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 from governd.adapters.spire_agent import SpireAgent
 from governd.services.workload_stubs import SERVICE, messages
 from tests.contracts.workload_api import PARTNER, PERMITTED, WEB, WorkloadApiContract, refused
+from tests.fakes.delegating import CLIENT, IDP
 from tests.fakes.identity_source import FakeIdentitySource
+from tests.fakes.token_issuer import TokenIssuer
 from tests.fakes.workloads import SHOP
+from tests.integration.daemon_process import DaemonProcess, prepare
+from tests.integration.delegating import WORKLOADS, write_policy
 from tests.integration.spire_workload import POLICY, OfSpire, path_of
 from tests.integration.workload_server import WorkloadServer
 from tests.spire_parts import TRUST_DOMAIN, Spire, SpireServer, spires
@@ -200,3 +204,47 @@ def test_an_identity_that_comes_while_it_is_asked_for_is_waited_for(workload: Of
         answer = messages.X509SVIDResponse.FromString(next(call))
         call.cancel()
     assert answer.svids[0].spiffe_id == WEB
+
+
+DENIED, MALFORMED = grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INVALID_ARGUMENT
+FOR_ISSUERS = (
+    (IDP, DENIED),
+    (f"{IDP}/", DENIED),
+    (f"{IDP}/token?a=b", DENIED),
+    (CLIENT, DENIED),
+    (f"{IDP}:443/token", MALFORMED),
+    (f"{IDP}./", MALFORMED),
+    (IDP.upper(), MALFORMED),
+)
+"""What an issuer of users' tokens could find itself in, as the audience of an agent's token."""
+
+
+@pytest.mark.req("gi-3", part=True)
+@pytest.mark.req("r-3", part=True)
+@pytest.mark.parametrize(("audience", "code"), FOR_ISSUERS)
+def test_attack_an_agent_asks_for_a_token_for_an_issuer_of_users_where_policy_permits_all(
+    token_seeker: DaemonProcess, audience: str, code: grpc.StatusCode
+) -> None:
+    client = PySpiffe(token_seeker.target("planner"))
+    assert client.tokens("bank")
+    assert refused(lambda: client.tokens(audience)) is code
+    assert refused(lambda: client.tokens("bank", audience)) is code
+    denied = [one for one in token_seeker.decisions() if one["code"] != "PERMITTED"]
+    assert {one["code"] for one in denied} <= {"FORBIDDEN"}
+    assert code is MALFORMED or denied[-1]["reasons"] == ["base/reserved-audiences"]
+
+
+@pytest.fixture(scope="module")
+def token_seeker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
+    """A daemon whose policy permits every token."""
+    folder = tmp_path_factory.mktemp("issuers")
+    policy = write_policy(folder / "policy", TokenIssuer())
+    rules = policy / "policies" / "test.cedar"
+    rules.write_text('@id("all") permit (principal, action, resource);')
+    daemon = prepare(folder / "governd", "", WORKLOADS, policy)
+    try:
+        daemon.start()
+        yield daemon
+        assert daemon.stop() == 0
+    finally:
+        daemon.kill()

@@ -18,7 +18,7 @@ from tests.fakes.forge import BODY, PLANNER, ROUTER, SIGNER, TOOLS, URI, Forge, 
 KEYS = {
     *("user", "user_issuer", "actors", "audience", "scopes", "authorization_details", "request"),
     *("issued_at", "expires_at", "signer", "token_id", "transaction", "max_depth", "certificate"),
-    *("parent", "kya_level", "policy_digest", "decision_id"),
+    *("parent", "kya_level", "kya_attestation", "policy_digest", "decision_id"),
 }
 FORGE = Forge()
 

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 import rfc8785
+from click.testing import CliRunner
 
 from governd._proto.governd.v1 import admin_service_pb2 as admin
 from governd._proto.governd.v1 import agent_service_pb2 as pb
-from governd.cli import agent_approve, agent_list, agent_show, tool_lines
+from governd.cli import agent_approve, agent_forget, agent_list, agent_show, tool_lines
 from governd.cli.failure import NO, Failure
 from tests.agent_cards import card, skill
 from tests.unit.cli.tool_answers import EVIL, json_of, printed
 
+USAGE = 2
 PLANNER = "spiffe://example.org/agent/planner"
 
 
@@ -74,6 +76,7 @@ class Agents:
     def __init__(self, answer: admin.GetAgentStatusResponse) -> None:
         self._answer = answer
         self.approved: list[str] = []
+        self.forgotten: list[str] = []
 
     def get(self, spiffe_id: str) -> admin.GetAgentStatusResponse:
         assert spiffe_id == PLANNER
@@ -83,6 +86,30 @@ class Agents:
         assert spiffe_id == PLANNER
         self.approved.append(digest)
         return admin.ApproveAgentResponse(status=self._answer.status)
+
+    def forget(self, spiffe_id: str) -> admin.ForgetAgentResponse:
+        self.forgotten.append(spiffe_id)
+        return admin.ForgetAgentResponse(status=self._answer.status)
+
+
+def test_an_agent_is_forgotten_when_somebody_who_was_shown_it_agrees(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    agents = Agents(SWAPPED)
+    assert agent_forget.give(agents, PLANNER, ask=lambda _: False, quiet=False) is None
+    assert "skills: changed" in capsys.readouterr().out
+    assert agents.forgotten == []
+    given = agent_forget.give(agents, PLANNER, ask=lambda _: True, quiet=True)
+    assert given is not None
+    assert capsys.readouterr().out == ""
+    assert agents.forgotten == [PLANNER]
+    assert f"forgotten  {PLANNER}" in printed(capsys, *agent_forget.words(given))
+    assert json_of(capsys, agent_forget.to_json(given))["spiffe_id"] == PLANNER
+
+
+def test_an_agent_is_not_forgotten_where_nobody_can_be_asked() -> None:
+    result = CliRunner().invoke(agent_forget.forget, [PLANNER, "--json"])
+    assert (result.exit_code, "say --yes" in result.stderr) == (USAGE, True)
 
 
 @pytest.mark.req("gi-6", part=True)

@@ -142,7 +142,8 @@ def test_an_explanation_tells_who_decided_before_who_did_not_apply(
 
 def test_an_explanation_has_stable_keys() -> None:
     said = explain.to_json(an_explanation())
-    assert said.keys() == {*evaluation.as_json(an_allow()), "policies", "undeclared_arguments"}
+    more = ("policies", "undeclared_arguments", "kya_level")
+    assert said.keys() == {*evaluation.as_json(an_allow()), *more}
     policies = said["policies"]
     assert isinstance(policies, list)
     assert policies[0] == {

@@ -9,6 +9,7 @@ CLIENTS = [
     *("whoami", "evaluate", "explain", "status", "caller", "policy_reload", "healthcheck"),
     *("tool_list", "tool_show", "tool_diff", "tool_approve"),
     *("identity_list", "identity_show"),
+    *("upstream_list", "upstream_check", "token_get", "token_cache"),
 ]
 INSIDE = ("app", "application", "endpoints", "adapters", "services", "policy", "audit", "config")
 

@@ -10,7 +10,7 @@ from governd.cli import delegation
 from tests.policies import ALICE
 
 
-def stated(text: str | None, level: int = 0) -> admin_service_pb2.ExplainRequest:
+def stated(text: str | None, level: int | None = None) -> admin_service_pb2.ExplainRequest:
     request = admin_service_pb2.ExplainRequest()
     delegation.state(request, text, level)
     return request
@@ -18,6 +18,8 @@ def stated(text: str | None, level: int = 0) -> admin_service_pb2.ExplainRequest
 
 def test_what_is_not_stated_is_not_there() -> None:
     assert not stated(None).HasField("delegation")
+    assert not stated(None).HasField("kya_level")
+    assert stated(None, 0).HasField("kya_level")
     assert stated(None, 2).kya_level == 2
 
 

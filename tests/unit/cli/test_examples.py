@@ -11,7 +11,7 @@ from tests.unit.cli.policy_files import governd_says
 
 DOCS = Path(__file__).parents[3] / "docs"
 EXAMPLES, DELEGATION = DOCS / "examples" / "tools", DOCS / "examples" / "delegation"
-AGENTS = DOCS / "examples" / "agents"
+AGENTS, TOKENS = DOCS / "examples" / "agents", DOCS / "examples" / "tokens"
 
 
 def section(title: str) -> str:
@@ -24,9 +24,12 @@ SECTION = section("Typed arguments")
 QUOTED = {
     EXAMPLES: re.findall(r"```cedar\n(.*?)```", SECTION, re.DOTALL),
     DELEGATION: re.findall(r"```cedar\n(.*?)```", section("Acting for a user"), re.DOTALL),
-    AGENTS: re.findall(r"```cedar\n(.*?)```", KYA, re.DOTALL),
+    AGENTS: re.findall(
+        r"```cedar\n(.*?)```", KYA + section("What a known agent's card says"), re.DOTALL
+    ),
+    TOKENS: re.findall(r"```cedar\n(.*?)```", section("Tokens for upstreams"), re.DOTALL),
 }
-LEAST = {EXAMPLES: 8, DELEGATION: 6, AGENTS: 1}
+LEAST = {EXAMPLES: 8, DELEGATION: 6, AGENTS: 3, TOKENS: 2}
 
 
 @pytest.mark.req("gi-5", part=True)
@@ -60,6 +63,8 @@ def test_an_agent_that_nobody_vouches_for_destroys_nothing() -> None:
     cases = {case["name"]: case["decision"] for file in said["files"] for case in file["cases"]}
     assert cases["one that its provider signed is"] == "allow"
     assert cases["a card that nobody signed is not enough"] == "deny"
+    assert cases["an agent of Example Corp whose signed card has the skill refunds"] == "allow"
+    assert cases["one that only says so itself does not"] == "deny"
 
 
 @pytest.mark.parametrize("examples", QUOTED, ids=lambda path: path.name)

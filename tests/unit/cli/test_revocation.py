@@ -68,6 +68,15 @@ def test_the_lifetime_is_governds_to_choose_unless_stated(
     assert not asked[0].HasField("lifetime")
 
 
+def test_who_revokes_a_token_is_told_that_its_children_stay_valid(
+    asked: list[admin_service_pb2.RevokeRequest],
+) -> None:
+    assert "extended from it stays valid" in run("add", "token", "jti").output
+    assert "stays valid" not in run("add", "transaction", "txn").output
+    assert json.loads(run("add", "token", "jti", "--json").output)["kind"] == "token"
+    assert asked[0].revoked.token_id == "jti"
+
+
 @pytest.mark.parametrize("lifetime", ["", "5", "h", "-1h", "1.5h", "1w", "1h30m", "9" * 10 + "s"])
 def test_a_lifetime_that_is_none_is_refused(
     asked: list[admin_service_pb2.RevokeRequest], lifetime: str

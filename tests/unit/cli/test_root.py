@@ -45,11 +45,17 @@ def test_every_verb_is_there() -> None:
         "agent list",
         "agent show",
         "agent approve",
+        "agent forget",
         "card show",
         "card verify",
         "delegation mint",
         "delegation show",
         "delegation verify",
+        "upstream list",
+        "upstream check",
+        "upstream jwks",
+        "token get",
+        "token cache",
         "revocation add",
         "revocation list",
         "policy lint",
@@ -75,7 +81,10 @@ def test_every_verb_that_prints_an_answer_has_json_with_its_keys_told(
     assert ("--json" in said and "\n  JSON:\n" in said) or path == ("run",)
 
 
-@pytest.mark.parametrize("group", [governd, "policy", "caller", "identity", "tool", "delegation"])
+GROUPS = ["policy", "caller", "identity", "tool", "delegation", "upstream", "token"]
+
+
+@pytest.mark.parametrize("group", [governd, *GROUPS])
 def test_a_line_of_help_in_a_table_is_the_verbs_own(group: click.Command | str) -> None:
     context = click.Context(governd)
     found = governd.get_command(context, group) if isinstance(group, str) else group
@@ -114,7 +123,7 @@ def test_a_command_that_is_not_understood_gets_one_line_and_2(
     assert said in result.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["policy"], ["caller"], ["identity"], ["tool"]])
+@pytest.mark.parametrize("arguments", [[], *([group] for group in GROUPS)])
 def test_a_group_alone_shows_its_verbs(arguments: list[str]) -> None:
     result = CliRunner().invoke(governd, arguments)
     assert result.exit_code == failure.USAGE
