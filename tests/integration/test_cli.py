@@ -243,7 +243,8 @@ def test_status_and_callers_tell_what_is_there(daemon: DaemonProcess) -> None:
     cli("whoami", "--socket", daemon.sockets["reader"])
     status = answer("status", *admin)
     assert (status["ready"], status["listeners"]) == (True, 3)
-    names = {"policy", "identity", "listeners", "decision_log", "tools", "agents", "revocations"}
+    names = {"policy", "identity", "listeners", "decision_log"}
+    names |= {"tools", "agents", "revocations", "tokens"}
     assert {one["name"] for one in status["components"]} == names
     assert status["policy"]["digest"].startswith("sha-256:")
     assert "ready" in cli("status", *admin)
